@@ -1,0 +1,77 @@
+// What is asked of a range and what comes back, before anything is encoded. Times are µs since 1970 UTC.
+import type { Position } from '../../lib/feed/feed.ts';
+import type { Series } from '../series.ts';
+
+/** How the domain is divided. `raw` gives points; the others give buckets. */
+export type RangeResolution =
+  | { readonly kind: 'width'; readonly pixels: number }
+  | { readonly kind: 'step'; readonly stepMs: number }
+  | { readonly kind: 'raw'; readonly limit: number; readonly after?: RawPosition };
+
+/** Where a page of raw points ended: series are paged in the order of the request, points by time. */
+export interface RawPosition {
+  readonly seriesId: number;
+  readonly timeUs: number;
+}
+
+export interface RangeRequest {
+  /** Already resolved and already allowed. */
+  readonly series: readonly Series[];
+  /** Half-open [startUs, endUs). */
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly resolution: RangeResolution;
+}
+
+/** A stretch of the domain and the level that served it: `raw` or a rollup's level. */
+export interface RangeSegment {
+  readonly level: string;
+  readonly startUs: number;
+  readonly endUs: number;
+}
+
+/** m4 columns of one series: one entry a bucket that holds points, in the order of time. */
+export interface M4Columns {
+  readonly t: Float64Array;
+  readonly first: Float64Array;
+  readonly tFirst: Float64Array;
+  readonly last: Float64Array;
+  readonly tLast: Float64Array;
+  readonly min: Float64Array;
+  readonly tMin: Float64Array;
+  readonly max: Float64Array;
+  readonly tMax: Float64Array;
+  readonly count: Float64Array;
+  readonly sum: Float64Array;
+  /** Sum of squares about the bucket's mean. */
+  readonly squares: Float64Array;
+}
+
+/** Raw points of one series. A state's value is a string. */
+export interface RawColumns {
+  readonly t: Float64Array;
+  readonly v: Float64Array | readonly string[];
+  readonly q: Int16Array;
+}
+
+export type RangeColumns =
+  | ({ readonly kind: 'm4' } & M4Columns)
+  | ({ readonly kind: 'raw' } & RawColumns);
+
+export interface RangeAnswer {
+  /** The domain really served: snapped outward to whole buckets. */
+  readonly startUs: number;
+  readonly endUs: number;
+  /** null for raw. */
+  readonly stepMs: number | null;
+  /** The coarsest level used, or `raw`. */
+  readonly level: string;
+  readonly segments: readonly RangeSegment[];
+  /** False when data of the domain is known to be missing. */
+  readonly complete: boolean;
+  readonly series: readonly { readonly series: Series; readonly columns: RangeColumns }[];
+  /** The answer holds everything up to here. */
+  readonly position: Position;
+  /** Present where more raw points follow. */
+  readonly next?: RawPosition;
+}
