@@ -118,7 +118,9 @@ select series_id, time_bucket('1 day', bucket) as bucket, value_bucket, sum(coun
 from tailrace.sketch_1h group by series_id, time_bucket('1 day', bucket), value_bucket with no data;
 
 -- Every rollup in the order in which it is refreshed. What lies below materialised_before is materialised, dirty
--- ranges excepted; -infinity says that nothing is.
+-- ranges excepted; -infinity says that nothing is. Nothing is refreshed below refreshable_from: what this rollup is
+-- made from has been dropped there, and a refresh would replace what is kept by nothing. Retention moves it in the
+-- transaction in which it drops.
 create table tailrace.rollup (
   ordinal              int2 primary key,
   name                 text not null unique,
@@ -126,7 +128,8 @@ create table tailrace.rollup (
   level                text not null,
   bucket_ms            int8 not null,
   maintained           boolean not null,
-  materialised_before  timestamptz not null default '-infinity'
+  materialised_before  timestamptz not null default '-infinity',
+  refreshable_from     timestamptz not null default '-infinity'
 );
 insert into tailrace.rollup (ordinal, name, family, level, bucket_ms, maintained) values
   (10, 'rollup_10s', 'm4', '10s', 10000, false),
@@ -151,13 +154,16 @@ create table tailrace.late_horizon (
 insert into tailrace.late_horizon default values;
 
 -- Half-open ranges of one series in which rollups may be stale. A rollup whose ordinal is <= refreshed has been
--- refreshed since; the row goes when the last maintained one has.
+-- refreshed since; the row goes when the last maintained one has. The refresher claims a row, under the lock, before it
+-- refreshes anything: a writer whose range lies within an unclaimed row need not add another, so that a device whose
+-- clock is always late costs a row a minute and not a row a batch.
 create table tailrace.dirty_range (
   id          int8 generated always as identity primary key,
   series_id   int4 not null,
   start_time  timestamptz not null,
   end_time    timestamptz not null check (end_time > start_time),
   refreshed   int2 not null default 0,
+  claimed     boolean not null default false,
   created_at  timestamptz not null default now()
 );
 create index dirty_range_series on tailrace.dirty_range (series_id, start_time);

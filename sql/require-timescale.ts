@@ -1,0 +1,84 @@
+// Is this a database that tailrace can live in? TimescaleDB has to be there, new enough, and in its community edition.
+import type pg from 'pg';
+import { messageOf, TailraceError } from '../lib/errors.ts';
+
+const SELECT_AVAILABLE = `
+select coalesce(installed_version, default_version) as version, installed_version is not null as installed,
+  current_database() as database, current_user as role
+from pg_available_extensions where name = 'timescaledb'`;
+
+const SELECT_LICENSE = `
+select current_setting('timescaledb.license', true) as license`;
+
+const VERSION_MIN = { major: 2, minor: 23 };
+const UPGRADE = `tailrace needs TimescaleDB ${VERSION_MIN.major}.${VERSION_MIN.minor} or newer (community edition)`;
+
+interface AvailableRow {
+  readonly version: string;
+  readonly installed: boolean;
+  readonly database: string;
+  readonly role: string;
+}
+
+/**
+ * Creates the extension where it is missing, within the caller's transaction.
+ *
+ * Throws TailraceError `database_too_old`, `database_privileges` or `database_license`.
+ */
+export async function requireTimescale(client: pg.ClientBase): Promise<void> {
+  const available = (await client.query<AvailableRow>(SELECT_AVAILABLE)).rows[0];
+  if (available === undefined) {
+    throw new TailraceError(
+      'database_too_old',
+      `This PostgreSQL server has no TimescaleDB: install it there; ${UPGRADE}.`,
+    );
+  }
+  if (!isNewEnough(available.version)) {
+    throw new TailraceError(
+      'database_too_old',
+      `This database has TimescaleDB ${available.version}: ${UPGRADE}. Install it and run ` +
+        'ALTER EXTENSION timescaledb UPDATE.',
+      { details: { version: available.version } },
+    );
+  }
+  if (!available.installed) await createExtension(client, available);
+  const { rows } = await client.query<{ license: string | null }>(SELECT_LICENSE);
+  const license = rows[0]?.license ?? 'none';
+  if (license !== 'timescale') {
+    throw new TailraceError(
+      'database_license',
+      `This server runs TimescaleDB with timescaledb.license = ${license}, which has no continuous ` +
+        'aggregates: set timescaledb.license to timescale in postgresql.conf and restart it.',
+      { details: { license } },
+    );
+  }
+}
+
+/** Is `version`, e.g. `2.23.0-dev`, one that has everything that is used? */
+export function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return major > VERSION_MIN.major || (major === VERSION_MIN.major && minor >= VERSION_MIN.minor);
+}
+
+async function createExtension(client: pg.ClientBase, available: AvailableRow): Promise<void> {
+  try {
+    await client.query('create extension if not exists timescaledb');
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const { role, database } = available;
+    if (code === '42501') {
+      throw new TailraceError(
+        'database_privileges',
+        `Role ${role} may not create the extension timescaledb in database ${database}: run CREATE ` +
+          'EXTENSION timescaledb there as an administrator, and start again.',
+        { cause },
+      );
+    }
+    throw new TailraceError(
+      'database_too_old',
+      `TimescaleDB could not be created in database ${database} (${messageOf(cause)}): it has to stand ` +
+        `in shared_preload_libraries in postgresql.conf; ${UPGRADE}.`,
+      { cause },
+    );
+  }
+}
