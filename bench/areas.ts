@@ -1,0 +1,5 @@
+// Everything that can be measured, in the order in which it runs.
+import type { Area } from './case.ts';
+import { micro } from './micro/area.ts';
+
+export const AREAS: readonly Area[] = [micro];

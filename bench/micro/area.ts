@@ -1,0 +1,48 @@
+// Micro-benchmarks: single modules, each against the least that its work could cost, timed by tinybench.
+import { Bench } from 'tinybench';
+import type { Area, BenchCase, BenchContext } from '../case.ts';
+
+/** One operation of a module and, beside it, the least that any implementation of it would do. */
+export interface MicroBench {
+  /** The module's path without `.ts`, and what of it: `ingest/decode object`. */
+  readonly name: string;
+  run(): unknown;
+  readonly floor: { readonly name: string; run(): unknown };
+}
+
+export const micro: Area = {
+  name: 'micro',
+  about: 'single modules against the least that their work could cost, in operations a second',
+  async open(context) {
+    const benches: MicroBench[] = [];
+    return {
+      cases: benches.map((bench) => caseOf(bench, context)),
+      versions: {},
+      async close() {},
+    };
+  },
+};
+
+function caseOf(bench: MicroBench, context: BenchContext): BenchCase {
+  const timeMs = context.quick ? 50 : 250;
+  return {
+    name: `micro/${bench.name}`,
+    unit: 'operations/s',
+    better: 'more',
+    run: () => timeOperation(bench.name, bench.run, timeMs),
+    ceiling: {
+      name: bench.floor.name,
+      run: () => timeOperation(bench.floor.name, bench.floor.run, timeMs),
+    },
+  };
+}
+
+/** Operations a second by the median duration: a collection of garbage in between does not count. */
+async function timeOperation(name: string, run: () => unknown, timeMs: number): Promise<number> {
+  const bench = new Bench({ time: timeMs, warmupTime: timeMs / 5, throws: true });
+  bench.add(name, run);
+  const [task] = await bench.run();
+  const middleMs = task?.result?.latency.p50;
+  if (middleMs === undefined) throw new Error(`${name} was not measured`);
+  return 1000 / middleMs;
+}
