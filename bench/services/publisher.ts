@@ -1,0 +1,48 @@
+// The parent's side of the publishing process.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Part } from '../../lib/lifecycle.ts';
+import type { PublisherAnswer, PublisherRequest } from '../publisher.ts';
+import type { Workload } from '../workload.ts';
+
+export interface Publisher extends Part {
+  /** Has the workload's packets encoded, with topics below `root`. */
+  prepare(workload: Workload, root: string): Promise<void>;
+  /** Publishes what was prepared last; resolves when the broker has acknowledged all of it. */
+  publish(): Promise<void>;
+}
+
+/** Starts the process and connects it to a broker. */
+export async function startPublisher(broker: { host: string; port: number }): Promise<Publisher> {
+  const file = fileURLToPath(new URL('../publisher.js', import.meta.url));
+  const child = fork(file, [broker.host, String(broker.port)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ended = once(child, 'exit');
+
+  async function expect(kind: PublisherAnswer['kind']): Promise<void> {
+    const died = ended.then(([status]) => {
+      throw new Error(`the publisher ended (${status}) instead of answering`);
+    });
+    const [answer] = (await Promise.race([once(child, 'message'), died])) as [PublisherAnswer];
+    if (answer.kind !== kind) throw new Error(`the publisher answered ${answer.kind}, not ${kind}`);
+  }
+
+  function ask(request: PublisherRequest, kind: PublisherAnswer['kind']): Promise<void> {
+    const answered = expect(kind);
+    child.send(request);
+    return answered;
+  }
+
+  await expect('connected');
+  return {
+    name: 'bench publisher',
+    prepare: (workload, root) => ask({ kind: 'prepare', workload, root }, 'prepared'),
+    publish: () => ask({ kind: 'publish' }, 'published'),
+    async stop() {
+      if (child.connected) child.disconnect();
+      await ended;
+    },
+  };
+}
