@@ -1,10 +1,11 @@
 // Micro-benchmarks: single modules, each against the least that its work could cost, timed by tinybench.
 import { Bench } from 'tinybench';
 import type { Area, BenchCase, BenchContext } from '../case.ts';
+import { copyBinaryBenches } from './copy-binary.ts';
 
 /** One operation of a module and, beside it, the least that any implementation of it would do. */
 export interface MicroBench {
-  /** The module's path without `.ts`, and what of it: `ingest/decode object`. */
+  /** The module's file name without `.ts`, and what of it: `decode values of 100 channels`. */
   readonly name: string;
   run(): unknown;
   readonly floor: { readonly name: string; run(): unknown };
@@ -14,7 +15,7 @@ export const micro: Area = {
   name: 'micro',
   about: 'single modules against the least that their work could cost, in operations a second',
   async open(context) {
-    const benches: MicroBench[] = [];
+    const benches = [...copyBinaryBenches()];
     return {
       cases: benches.map((bench) => caseOf(bench, context)),
       versions: {},
@@ -24,7 +25,7 @@ export const micro: Area = {
 };
 
 function caseOf(bench: MicroBench, context: BenchContext): BenchCase {
-  const timeMs = context.quick ? 50 : 250;
+  const timeMs = context.quick ? 100 : 300;
   return {
     name: `micro/${bench.name}`,
     unit: 'operations/s',
@@ -39,7 +40,7 @@ function caseOf(bench: MicroBench, context: BenchContext): BenchCase {
 
 /** Operations a second by the median duration: a collection of garbage in between does not count. */
 async function timeOperation(name: string, run: () => unknown, timeMs: number): Promise<number> {
-  const bench = new Bench({ time: timeMs, warmupTime: timeMs / 5, throws: true });
+  const bench = new Bench({ time: timeMs, warmupTime: timeMs, throws: true });
   bench.add(name, run);
   const [task] = await bench.run();
   const middleMs = task?.result?.latency.p50;
