@@ -2,6 +2,9 @@
 import { Bench } from 'tinybench';
 import type { Area, BenchCase, BenchContext } from '../case.ts';
 import { copyBinaryBenches } from './copy-binary.ts';
+import { decodeBenches } from './decode.ts';
+import { planBenches } from './plan.ts';
+import { selectorBenches } from './selector.ts';
 
 /** One operation of a module and, beside it, the least that any implementation of it would do. */
 export interface MicroBench {
@@ -15,7 +18,12 @@ export const micro: Area = {
   name: 'micro',
   about: 'single modules against the least that their work could cost, in operations a second',
   async open(context) {
-    const benches = [...copyBinaryBenches()];
+    const benches = [
+      ...decodeBenches(),
+      ...copyBinaryBenches(),
+      ...selectorBenches(),
+      ...planBenches(),
+    ];
     return {
       cases: benches.map((bench) => caseOf(bench, context)),
       versions: {},
