@@ -11,11 +11,7 @@ import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { MIGRATION_LOCK } from './locks.ts';
 import { requireTimescale } from './require-timescale.ts';
-
-/** What migrating needs of a database. */
-export interface Migratable {
-  readonly writer: pg.Pool;
-}
+import { begin, type Client, transact, type Writable } from './transaction.ts';
 
 export type MigrationState = 'applied' | 'pending' | 'edited' | 'unknown';
 
@@ -66,33 +62,28 @@ on conflict (name) do update set checksum = excluded.checksum, applied_at = now(
  * `migration_failed` or `database_newer`, each saying what to do; nothing of the failing step is kept.
  */
 export async function migrate(
-  database: Migratable,
+  database: Writable,
   options: { log: Log; directory?: URL },
 ): Promise<string[]> {
   const scripts = readScripts(options.directory);
-  const client = await database.writer.connect();
-  try {
-    await inLockedTransaction(client, () => requireTimescale(client));
-    await inLockedTransaction(client, async () => {
-      await client.query(CREATE_ACCOUNT);
-      refuseDeviations(compare(scripts, await selectApplied(client)));
-    });
-    const applied: string[] = [];
-    for (const script of scripts) {
-      if (await inLockedTransaction(client, () => applyIfMissing(client, script))) {
-        applied.push(script.name);
-        options.log.info({ migration: script.name }, 'migration applied');
-      }
+  await transact(database, beginLocked, requireTimescale);
+  await transact(database, beginLocked, async (client) => {
+    await client.query(CREATE_ACCOUNT);
+    refuseDeviations(compare(scripts, await selectApplied(client)));
+  });
+  const applied: string[] = [];
+  for (const script of scripts) {
+    if (await transact(database, beginLocked, (client) => applyIfMissing(client, script))) {
+      applied.push(script.name);
+      options.log.info({ migration: script.name }, 'migration applied');
     }
-    return applied;
-  } finally {
-    client.release();
   }
+  return applied;
 }
 
 /** What is applied, pending, edited or unknown, in the order of application. Changes nothing. */
 export async function migrationStatus(
-  database: Migratable,
+  database: Writable,
   options: { directory?: URL } = {},
 ): Promise<MigrationStatus[]> {
   const scripts = readScripts(options.directory);
@@ -148,7 +139,7 @@ function refuseDeviations(statuses: readonly MigrationStatus[]): void {
   }
 }
 
-async function applyIfMissing(client: pg.ClientBase, script: Script): Promise<boolean> {
+async function applyIfMissing(client: Client, script: Script): Promise<boolean> {
   const applied = (await selectApplied(client)).find(({ name }) => name === script.name);
   if (applied?.checksum === script.checksum) return false;
   if (applied !== undefined) refuseDeviations(compare([script], [applied]));
@@ -165,21 +156,12 @@ async function applyIfMissing(client: pg.ClientBase, script: Script): Promise<bo
   return true;
 }
 
-async function inLockedTransaction<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
-  await client.query('begin');
-  try {
-    await client.query('select pg_advisory_xact_lock($1, $2)', [...MIGRATION_LOCK]);
-    const result = await work();
-    await client.query('commit');
-    return result;
-  } catch (cause) {
-    // The first failure is the one to tell; a connection that is gone has rolled back by itself.
-    await client.query('rollback').catch(() => undefined);
-    throw cause;
-  }
+async function beginLocked(client: Client): Promise<void> {
+  await begin(client);
+  await client.query('select pg_advisory_xact_lock($1, $2)', [...MIGRATION_LOCK]);
 }
 
-async function selectApplied(client: pg.ClientBase | pg.Pool): Promise<AppliedRow[]> {
+async function selectApplied(client: Client | pg.Pool): Promise<AppliedRow[]> {
   return (await client.query<AppliedRow>(SELECT_APPLIED)).rows;
 }
 

@@ -1,6 +1,6 @@
 // Is this a database that tailrace can live in? TimescaleDB has to be there, new enough, and in its community edition.
-import type pg from 'pg';
 import { messageOf, TailraceError } from '../lib/errors.ts';
+import type { Client } from './transaction.ts';
 
 const SELECT_AVAILABLE = `
 select coalesce(installed_version, default_version) as version, installed_version is not null as installed,
@@ -25,7 +25,7 @@ interface AvailableRow {
  *
  * Throws TailraceError `database_too_old`, `database_privileges` or `database_license`.
  */
-export async function requireTimescale(client: pg.ClientBase): Promise<void> {
+export async function requireTimescale(client: Client): Promise<void> {
   const available = (await client.query<AvailableRow>(SELECT_AVAILABLE)).rows[0];
   if (available === undefined) {
     throw new TailraceError(
@@ -60,7 +60,7 @@ export function isNewEnough(version: string): boolean {
   return major > VERSION_MIN.major || (major === VERSION_MIN.major && minor >= VERSION_MIN.minor);
 }
 
-async function createExtension(client: pg.ClientBase, available: AvailableRow): Promise<void> {
+async function createExtension(client: Client, available: AvailableRow): Promise<void> {
   try {
     await client.query('create extension if not exists timescaledb');
   } catch (cause) {

@@ -1,0 +1,22 @@
+import { LATE_HORIZON_LOCK } from '../locks.ts';
+import type { Client } from '../transaction.ts';
+
+// Three statements in one round trip. Each has a snapshot of its own, so the horizon is read as it is once the lock is
+// held, and cannot move before this transaction ends.
+const BEGIN_WRITING = `
+begin isolation level read committed;
+select pg_advisory_xact_lock_shared(${LATE_HORIZON_LOCK.join(', ')});
+select date_part('epoch', late_before) as late_before_s from tailrace.late_horizon`;
+
+interface HorizonRow {
+  readonly late_before_s: number;
+}
+
+/** Opens a writer's transaction. Gives the late horizon in µs since 1970: readings before it are late. */
+export async function beginWriting(client: Client): Promise<number> {
+  const results: unknown = await client.query(BEGIN_WRITING);
+  if (!Array.isArray(results)) throw new Error('beginWriting: expected one result per statement');
+  const row: HorizonRow | undefined = results.at(-1)?.rows[0];
+  if (row === undefined) throw new Error('tailrace.late_horizon has no row');
+  return Math.round(row.late_before_s * 1e6);
+}

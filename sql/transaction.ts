@@ -1,0 +1,65 @@
+// Borrowing one of the writing connections, and transactions on it.
+import type pg from 'pg';
+
+/** A connection for writing, as every statement function takes it. */
+export type Client = pg.ClientBase;
+
+/** What has writing connections; a `Database` does. */
+export interface Writable {
+  readonly writer: pg.Pool;
+}
+
+/** Borrows a connection for `work`. It is thrown away where `work` fails: nobody knows in what state it is then. */
+export async function withClient<T>(
+  database: Writable,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = await database.writer.connect();
+  let broken: Error | boolean = false;
+  // Without a listener, a connection that breaks between two queries would end the process.
+  const onError = (cause: Error): void => {
+    broken = cause;
+  };
+  client.on('error', onError);
+  try {
+    return await work(client);
+  } catch (cause) {
+    broken = true;
+    throw cause;
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}
+
+/**
+ * Runs `work` in a transaction that `begin` opens; what `begin` gives back is handed on. Commits, or rolls back and
+ * throws what was thrown. If the connection is lost during COMMIT, nobody can say whether it was committed.
+ */
+export async function transact<B, T>(
+  database: Writable,
+  begin: (client: Client) => Promise<B>,
+  work: (client: Client, begun: B) => Promise<T>,
+): Promise<T> {
+  const outcome = await withClient(database, async (client) => {
+    try {
+      const result = await work(client, await begin(client));
+      await client.query('commit');
+      return { failed: false as const, result };
+    } catch (cause) {
+      const rolledBack = await client.query('rollback').then(
+        () => true,
+        () => false,
+      );
+      if (!rolledBack) throw cause;
+      return { failed: true as const, cause };
+    }
+  });
+  if (outcome.failed) throw outcome.cause;
+  return outcome.result;
+}
+
+/** Opens a plain transaction: for `transact`. */
+export async function begin(client: Client): Promise<void> {
+  await client.query('begin isolation level read committed');
+}
