@@ -3,6 +3,7 @@ import { Bench } from 'tinybench';
 import type { Area, BenchCase, BenchContext } from '../case.ts';
 import { copyBinaryBenches } from './copy-binary.ts';
 import { decodeBenches } from './decode.ts';
+import { mergeBenches } from './merge.ts';
 import { planBenches } from './plan.ts';
 import { selectorBenches } from './selector.ts';
 
@@ -23,6 +24,7 @@ export const micro: Area = {
       ...copyBinaryBenches(),
       ...selectorBenches(),
       ...planBenches(),
+      ...mergeBenches(),
     ];
     return {
       cases: benches.map((bench) => caseOf(bench, context)),
