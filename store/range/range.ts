@@ -5,7 +5,8 @@ import type { Series } from '../series.ts';
 /** How the domain is divided. `raw` gives points; the others give buckets. */
 export type RangeResolution =
   | { readonly kind: 'width'; readonly pixels: number }
-  | { readonly kind: 'step'; readonly stepMs: number }
+  /** Buckets start at `originMs` (default 0: 1970-01-01) plus multiples of `stepMs`; parseStep gives both. */
+  | { readonly kind: 'step'; readonly stepMs: number; readonly originMs?: number }
   | { readonly kind: 'raw'; readonly limit: number; readonly after?: RawPosition };
 
 /** Where a page of raw points ended: series are paged in the order of the request, points by time. */
@@ -21,6 +22,8 @@ export interface RangeRequest {
   readonly startUs: number;
   readonly endUs: number;
   readonly resolution: RangeResolution;
+  /** Count, sum and squares of each bucket too; a line does not need them, and they cost a third more to read. */
+  readonly stats?: boolean;
 }
 
 /** A stretch of the domain and the level that served it: `raw` or a rollup's level. */
@@ -30,7 +33,7 @@ export interface RangeSegment {
   readonly endUs: number;
 }
 
-/** m4 columns of one series: one entry a bucket that holds points, in the order of time. */
+/** m4 columns of one number series: one entry a bucket that holds points, in the order of time. */
 export interface M4Columns {
   readonly t: Float64Array;
   readonly first: Float64Array;
@@ -41,10 +44,24 @@ export interface M4Columns {
   readonly tMin: Float64Array;
   readonly max: Float64Array;
   readonly tMax: Float64Array;
+  /** Present if the request asked for them. */
+  readonly stats?: StatsColumns;
+}
+
+export interface StatsColumns {
   readonly count: Float64Array;
   readonly sum: Float64Array;
   /** Sum of squares about the bucket's mean. */
   readonly squares: Float64Array;
+}
+
+/** Buckets of one state series: text has a first and a last value, but no extremes. */
+export interface StateColumns {
+  readonly t: Float64Array;
+  readonly first: readonly string[];
+  readonly tFirst: Float64Array;
+  readonly last: readonly string[];
+  readonly tLast: Float64Array;
 }
 
 /** Raw points of one series. A state's value is a string. */
@@ -56,6 +73,7 @@ export interface RawColumns {
 
 export type RangeColumns =
   | ({ readonly kind: 'm4' } & M4Columns)
+  | ({ readonly kind: 'state' } & StateColumns)
   | ({ readonly kind: 'raw' } & RawColumns);
 
 export interface RangeAnswer {
@@ -69,6 +87,7 @@ export interface RangeAnswer {
   readonly segments: readonly RangeSegment[];
   /** False when data of the domain is known to be missing. */
   readonly complete: boolean;
+  /** Every series of the request in its order, also those without points here. */
   readonly series: readonly { readonly series: Series; readonly columns: RangeColumns }[];
   /** The answer holds everything up to here. */
   readonly position: Position;

@@ -1,0 +1,93 @@
+import { unpackFloat8, unpackInt2, unpackTimestamps } from '../packed.ts';
+import { idList, type Snapshot, timestampLiteral } from '../snapshot.ts';
+
+// One ordered scan a series, which ends at its limit: over several series at once it would have to sort them all.
+const select = (table: string, columns: string, scan: ScanLiterals) => `
+select s.id as series_id, p.*
+from unnest(array[${scan.ids}]::int4[]) as s (id)
+cross join lateral (
+  select string_agg(timestamptz_send(r.time), '') as times, ${columns}
+  from (
+    select time, value, quality from ${table}
+    where series_id = s.id and time >= ${scan.start} and time < ${scan.end}
+    order by time limit ${scan.limit}
+  ) r
+) p
+where p.times is not null`;
+
+const NUMBERS = `string_agg(float8send(r.value), '') as points`;
+const STATES = 'json_agg(r.value) as points';
+const QUALITIES = `, string_agg(int2send(r.quality), '') as qualities`;
+
+interface ScanLiterals {
+  readonly ids: string;
+  readonly start: string;
+  readonly end: string;
+  readonly limit: number;
+}
+
+/** Which points: of each series the first `limit` in [startUs, endUs). */
+export interface ReadingScan {
+  readonly seriesIds: readonly number[];
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly limit: number;
+  /** Whether qualities are wanted. */
+  readonly qualities: boolean;
+}
+
+/** Points of one series in the order of time; µs since 1970 UTC. */
+export interface ReadingRows<V> {
+  readonly seriesId: number;
+  readonly timesUs: Float64Array;
+  readonly values: V;
+  /** Empty unless asked for. */
+  readonly qualities: Int16Array;
+}
+
+interface PackedRow<V> {
+  readonly series_id: number;
+  readonly times: Buffer;
+  readonly points: V;
+  readonly qualities?: Buffer;
+}
+
+/** Points of number series, for each series that has any. */
+export async function selectReadings(
+  snapshot: Snapshot,
+  scan: ReadingScan,
+): Promise<ReadingRows<Float64Array>[]> {
+  const columns = scan.qualities ? NUMBERS + QUALITIES : NUMBERS;
+  const text = select('tailrace.reading', columns, literals(scan));
+  const rows = await snapshot.unsafe<PackedRow<Buffer>[]>(text);
+  return rows.map((row) => unpack(row, unpackFloat8(row.points)));
+}
+
+/** Points of state series alike. */
+export async function selectStateReadings(
+  snapshot: Snapshot,
+  scan: ReadingScan,
+): Promise<ReadingRows<readonly string[]>[]> {
+  const columns = scan.qualities ? STATES + QUALITIES : STATES;
+  const text = select('tailrace.state_reading', columns, literals(scan));
+  const rows = await snapshot.unsafe<PackedRow<readonly string[]>[]>(text);
+  return rows.map((row) => unpack(row, row.points));
+}
+
+function literals(scan: ReadingScan): ScanLiterals {
+  return {
+    ids: idList(scan.seriesIds),
+    start: timestampLiteral(scan.startUs),
+    end: timestampLiteral(scan.endUs),
+    limit: Math.trunc(scan.limit),
+  };
+}
+
+function unpack<V>(row: PackedRow<unknown>, values: V): ReadingRows<V> {
+  return {
+    seriesId: row.series_id,
+    timesUs: unpackTimestamps(row.times),
+    values,
+    qualities: unpackInt2(row.qualities ?? null),
+  };
+}

@@ -1,0 +1,35 @@
+import type { Snapshot } from '../snapshot.ts';
+
+const SELECT_ROLLUP_STATES = `
+select name, level, ordinal, bucket_ms::float8 as bucket_ms,
+  date_part('epoch', materialised_before) as materialised_before_s
+from tailrace.rollup where family = 'm4' and maintained order by ordinal`;
+
+interface RollupRow {
+  readonly name: string;
+  readonly level: string;
+  readonly ordinal: number;
+  readonly bucket_ms: number;
+  readonly materialised_before_s: number;
+}
+
+export interface RollupStateRow {
+  readonly name: string;
+  readonly level: string;
+  readonly ordinal: number;
+  readonly bucketUs: number;
+  /** µs since 1970; -Infinity where nothing is materialised. */
+  readonly materialisedBeforeUs: number;
+}
+
+/** The maintained rollups of the m4 family. */
+export async function selectRollupStates(snapshot: Snapshot): Promise<RollupStateRow[]> {
+  const rows = await snapshot.unsafe<RollupRow[]>(SELECT_ROLLUP_STATES);
+  return rows.map((row) => ({
+    name: row.name,
+    level: row.level,
+    ordinal: row.ordinal,
+    bucketUs: row.bucket_ms * 1000,
+    materialisedBeforeUs: Math.round(row.materialised_before_s * 1e6),
+  }));
+}

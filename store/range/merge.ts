@@ -1,0 +1,206 @@
+// Points and rollup rows of one series come together in buckets here. A bucket takes them in any order and from any
+// mix of levels: the merge is associative and commutative, as no two of them hold the same point.
+import type { M4Columns, StateColumns, StatsColumns } from './range.ts';
+
+/** Buckets of one series on their way: slot i starts at startUs + i × stepUs. */
+export interface M4Table {
+  readonly startUs: number;
+  readonly stepUs: number;
+  readonly first: Float64Array;
+  /** Infinity in a slot that holds nothing. */
+  readonly tFirst: Float64Array;
+  readonly last: Float64Array;
+  readonly tLast: Float64Array;
+  readonly min: Float64Array;
+  readonly tMin: Float64Array;
+  readonly max: Float64Array;
+  readonly tMax: Float64Array;
+  readonly stats: StatsColumns | undefined;
+}
+
+/** Rollup rows, column by column; the stats columns are read only by a table that keeps stats. */
+export type M4Rows = Omit<M4Columns, 't' | 'stats'> & StatsColumns;
+
+/** An empty table of `slots` buckets. */
+export function createM4Table(
+  startUs: number,
+  stepUs: number,
+  slots: number,
+  stats: boolean,
+): M4Table {
+  const column = (fill: number) => new Float64Array(slots).fill(fill);
+  return {
+    startUs,
+    stepUs,
+    first: column(0),
+    tFirst: column(Number.POSITIVE_INFINITY),
+    last: column(0),
+    tLast: column(Number.NEGATIVE_INFINITY),
+    min: column(Number.POSITIVE_INFINITY),
+    tMin: column(0),
+    max: column(Number.NEGATIVE_INFINITY),
+    tMax: column(0),
+    stats: stats ? { count: column(0), sum: column(0), squares: column(0) } : undefined,
+  };
+}
+
+/** Adds points; no time may come twice, in all that is ever added. */
+export function addPoints(table: M4Table, timesUs: Float64Array, values: Float64Array): void {
+  for (let row = 0; row < timesUs.length; row++) {
+    const timeUs = timesUs[row]!;
+    const value = values[row]!;
+    const slot = Math.floor((timeUs - table.startUs) / table.stepUs);
+    if (timeUs < table.tFirst[slot]!) {
+      table.tFirst[slot] = timeUs;
+      table.first[slot] = value;
+    }
+    if (timeUs > table.tLast[slot]!) {
+      table.tLast[slot] = timeUs;
+      table.last[slot] = value;
+    }
+    if (value < table.min[slot]!) {
+      table.min[slot] = value;
+      table.tMin[slot] = timeUs;
+    }
+    if (value > table.max[slot]!) {
+      table.max[slot] = value;
+      table.tMax[slot] = timeUs;
+    }
+    if (table.stats !== undefined) mergeStats(table.stats, slot, 1, summable(value), 0);
+  }
+}
+
+/** Adds rollup rows, each of which lies within one bucket and shares no point with anything else added. */
+export function addM4Rows(table: M4Table, rows: M4Rows): void {
+  for (let row = 0; row < rows.tFirst.length; row++) {
+    const tFirst = rows.tFirst[row]!;
+    const slot = Math.floor((tFirst - table.startUs) / table.stepUs);
+    if (tFirst < table.tFirst[slot]!) {
+      table.tFirst[slot] = tFirst;
+      table.first[slot] = rows.first[row]!;
+    }
+    if (rows.tLast[row]! > table.tLast[slot]!) {
+      table.tLast[slot] = rows.tLast[row]!;
+      table.last[slot] = rows.last[row]!;
+    }
+    if (rows.min[row]! < table.min[slot]!) {
+      table.min[slot] = rows.min[row]!;
+      table.tMin[slot] = rows.tMin[row]!;
+    }
+    if (rows.max[row]! > table.max[slot]!) {
+      table.max[slot] = rows.max[row]!;
+      table.tMax[slot] = rows.tMax[row]!;
+    }
+    if (table.stats !== undefined) {
+      mergeStats(table.stats, slot, rows.count[row]!, rows.sum[row]!, rows.squares[row]!);
+    }
+  }
+}
+
+/** Rollups leave values beyond this out of their sums, whose squares would overflow; raw points must do the same. */
+const SUMMABLE_MAX = 1e140;
+
+function summable(value: number): number {
+  return Math.abs(value) <= SUMMABLE_MAX ? value : Number.NaN;
+}
+
+/** Chan, Golub and LeVeque's update of the squares about the mean, as PostgreSQL's float8_combine does it. */
+function mergeStats(
+  stats: StatsColumns,
+  slot: number,
+  count: number,
+  sum: number,
+  squares: number,
+): void {
+  const before = stats.count[slot]!;
+  if (before === 0) {
+    stats.count[slot] = count;
+    stats.sum[slot] = sum;
+    stats.squares[slot] = squares;
+    return;
+  }
+  const distance = stats.sum[slot]! / before - sum / count;
+  stats.count[slot] = before + count;
+  stats.squares[slot] =
+    stats.squares[slot]! + squares + (before * count * distance * distance) / (before + count);
+  stats.sum[slot] = stats.sum[slot]! + sum;
+}
+
+/** The buckets that hold points, in the order of time. */
+export function m4Columns(table: M4Table): M4Columns {
+  const slots = filledSlots(table.tFirst);
+  const pick = (column: Float64Array) => slots.map((slot) => column[slot]!);
+  const { stats } = table;
+  return {
+    t: slots.map((slot) => table.startUs + slot * table.stepUs),
+    first: pick(table.first),
+    tFirst: pick(table.tFirst),
+    last: pick(table.last),
+    tLast: pick(table.tLast),
+    min: pick(table.min),
+    tMin: pick(table.tMin),
+    max: pick(table.max),
+    tMax: pick(table.tMax),
+    ...(stats && {
+      stats: { count: pick(stats.count), sum: pick(stats.sum), squares: pick(stats.squares) },
+    }),
+  };
+}
+
+/** Slot numbers as floats: what is picked by them is a column of floats again. */
+function filledSlots(tFirst: Float64Array): Float64Array {
+  const slots = new Float64Array(tFirst.length);
+  let filled = 0;
+  for (let slot = 0; slot < tFirst.length; slot++) {
+    if (tFirst[slot]! !== Number.POSITIVE_INFINITY) slots[filled++] = slot;
+  }
+  return slots.subarray(0, filled);
+}
+
+/** Buckets of a state series on their way, in the order of time: a state is read from points only. */
+export interface StateTable {
+  readonly startUs: number;
+  readonly stepUs: number;
+  readonly t: number[];
+  readonly first: string[];
+  readonly tFirst: number[];
+  readonly last: string[];
+  readonly tLast: number[];
+}
+
+export function createStateTable(startUs: number, stepUs: number): StateTable {
+  return { startUs, stepUs, t: [], first: [], tFirst: [], last: [], tLast: [] };
+}
+
+/** Adds points, all of them later than those added before. */
+export function addStates(
+  table: StateTable,
+  timesUs: Float64Array,
+  values: readonly string[],
+): void {
+  for (let row = 0; row < timesUs.length; row++) {
+    const timeUs = timesUs[row]!;
+    const slot = Math.floor((timeUs - table.startUs) / table.stepUs);
+    const t = table.startUs + slot * table.stepUs;
+    if (table.t.at(-1) !== t) {
+      table.t.push(t);
+      table.first.push(values[row]!);
+      table.tFirst.push(timeUs);
+      table.last.push(values[row]!);
+      table.tLast.push(timeUs);
+    } else {
+      table.last[table.last.length - 1] = values[row]!;
+      table.tLast[table.tLast.length - 1] = timeUs;
+    }
+  }
+}
+
+export function stateColumns(table: StateTable): StateColumns {
+  return {
+    t: Float64Array.from(table.t),
+    first: table.first,
+    tFirst: Float64Array.from(table.tFirst),
+    last: table.last,
+    tLast: Float64Array.from(table.tLast),
+  };
+}

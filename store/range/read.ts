@@ -1,0 +1,249 @@
+// The way of a range: position in the feed, then per handful of series one snapshot in which the account of the
+// rollups is read, a plan made, and the plan's segments read and merged into buckets.
+import { TailraceError } from '../../lib/errors.ts';
+import type { Feed } from '../../lib/feed/feed.ts';
+import type { Metrics } from '../../lib/metrics.ts';
+import { type Readable, readSnapshot, type Snapshot } from '../../sql/snapshot.ts';
+import { selectDirtyRanges } from '../../sql/statements/selectDirtyRanges.ts';
+import { selectReadings, selectStateReadings } from '../../sql/statements/selectReadings.ts';
+import { selectRollupRows } from '../../sql/statements/selectRollupRows.ts';
+import { selectRollupStates } from '../../sql/statements/selectRollupStates.ts';
+import type { Series } from '../series.ts';
+import {
+  addM4Rows,
+  addPoints,
+  addStates,
+  createM4Table,
+  createStateTable,
+  type M4Table,
+  m4Columns,
+  stateColumns,
+} from './merge.ts';
+import { overlaySegments, planRange, RAW_LEVEL, type RangePlan, type RollupState } from './plan.ts';
+import type { RangeAnswer, RangeColumns, RangeRequest, RangeSegment } from './range.ts';
+import { readRawPage } from './raw-page.ts';
+import { ceilToStep, floorToStep, resolveStep, type Step, stepForWidth } from './step.ts';
+
+export interface RangeReader {
+  /**
+   * Reads a range as of the feed's position at the time of the call; whatever was committed before is in.
+   *
+   * @throws {TailraceError} `too_costly` where the domain has too many buckets, with a `step` that would do;
+   *   `bad_parameter` where a page begins at a series that is not asked for
+   */
+  read(request: RangeRequest): Promise<RangeAnswer>;
+}
+
+export interface RangeReaderOptions {
+  readonly database: Readable;
+  readonly feed: Feed;
+  readonly metrics: Metrics;
+}
+
+/** Buckets of one series; a caller's own limits are far below. Each takes 64 bytes while it is merged. */
+const BUCKETS_MAX = 1_000_000;
+
+/**
+ * Rows that one snapshot may be expected to read: embedded, a snapshot has the whole session, and 50,000 rollup rows
+ * take about 120 ms of it.
+ */
+const SNAPSHOT_ROWS_MAX = 50_000;
+
+/** The ladder of steps has at most five buckets of a rollup to one of its own. */
+const ROWS_A_BUCKET = 5;
+
+/** Points that one statement reads of one series, so that dense ones come in slices. */
+const POINTS_A_STATEMENT = 50_000;
+
+/** Makes a reader of ranges on the database's reading connections. */
+export function createRangeReader({ database, feed, metrics }: RangeReaderOptions): RangeReader {
+  const rowsRead = metrics.counter(
+    'tailrace_query_rows_read_total',
+    'points and rollup rows that ranges were made of',
+  );
+  const count = (rows: number) => rowsRead.inc(rows);
+
+  return {
+    async read(request) {
+      const position = await feed.position();
+      const step = resolveStep(request.resolution, request.startUs, request.endUs);
+      if (request.resolution.kind === 'raw') {
+        const page = await readSnapshot(database, (snapshot) =>
+          readRawPage(snapshot, request, count),
+        );
+        return { ...rawDomain(request), complete: true, ...page, position };
+      }
+      const buckets = await readBuckets(database, request, step!, count);
+      return { ...buckets, complete: true, position };
+    },
+  };
+}
+
+function rawDomain({ startUs, endUs }: RangeRequest) {
+  const segments = startUs < endUs ? [{ level: RAW_LEVEL, startUs, endUs }] : [];
+  return { startUs, endUs, stepMs: null, level: RAW_LEVEL, segments };
+}
+
+type Buckets = Omit<RangeAnswer, 'complete' | 'position' | 'next'>;
+
+/** What one snapshot gave. */
+interface Part {
+  readonly plan: RangePlan;
+  readonly rollups: readonly RollupState[];
+  readonly columns: readonly RangeColumns[];
+}
+
+async function readBuckets(
+  database: Readable,
+  request: RangeRequest,
+  step: Step,
+  count: (rows: number) => void,
+): Promise<Buckets> {
+  const startUs = floorToStep(request.startUs, step);
+  const endUs = ceilToStep(request.endUs, step);
+  const slots = Math.max(0, (endUs - startUs) / step.stepUs);
+  if (slots > BUCKETS_MAX) throw tooCostly(endUs - startUs);
+
+  const parts: Part[] = [];
+  const size = Math.max(1, Math.floor(SNAPSHOT_ROWS_MAX / (slots * ROWS_A_BUCKET + 1)));
+  for (let from = 0; from < request.series.length; from += size) {
+    const series = request.series.slice(from, from + size);
+    parts.push(
+      await readSnapshot(database, (snapshot) =>
+        readPart(snapshot, { ...request, series, startUs, endUs }, step, count),
+      ),
+    );
+  }
+  const columns = parts.flatMap((part) => part.columns);
+  return {
+    startUs,
+    endUs,
+    stepMs: step.stepUs / 1000,
+    ...combinedLevels(parts, { startUs, endUs, step }),
+    series: request.series.map((series, index) => ({ series, columns: columns[index]! })),
+  };
+}
+
+/** Reads some of the series, in one snapshot. The request's domain is whole buckets. */
+async function readPart(
+  snapshot: Snapshot,
+  request: RangeRequest,
+  step: Step,
+  count: (rows: number) => void,
+): Promise<Part> {
+  const { startUs, endUs, stats = false } = request;
+  const ids = request.series.filter(({ kind }) => kind === 'number').map(({ id }) => id);
+  const [rollups, dirty] =
+    ids.length === 0
+      ? [[], []]
+      : await Promise.all([
+          selectRollupStates(snapshot),
+          selectDirtyRanges(snapshot, ids, startUs, endUs),
+        ]);
+  const plan = planRange({ startUs, endUs, step, rollups, dirty });
+
+  const slots = (endUs - startUs) / step.stepUs;
+  const tables = new Map(
+    ids.map((id) => [id, createM4Table(startUs, step.stepUs, slots, stats)] as const),
+  );
+  const names = new Map(rollups.map(({ level, name }) => [level, name]));
+  // Sent one after another without waiting: the connection answers them in turn.
+  await Promise.all(
+    plan.segments.map((segment) =>
+      readSegment(snapshot, segment, names.get(segment.level), tables, stats, count),
+    ),
+  );
+  const columns: RangeColumns[] = [];
+  for (const series of request.series) {
+    const table = tables.get(series.id);
+    columns.push(
+      table === undefined
+        ? await readStateBuckets(snapshot, series, request, step, count)
+        : { kind: 'm4', ...m4Columns(table) },
+    );
+  }
+  return { plan, rollups, columns };
+}
+
+/** Adds one segment's rows to the tables of their series. */
+async function readSegment(
+  snapshot: Snapshot,
+  { startUs, endUs }: RangeSegment,
+  rollup: string | undefined,
+  tables: ReadonlyMap<number, M4Table>,
+  stats: boolean,
+  count: (rows: number) => void,
+): Promise<void> {
+  const ids = [...tables.keys()];
+  if (ids.length === 0) return;
+  if (rollup !== undefined) {
+    for (const rows of await selectRollupRows(snapshot, rollup, ids, startUs, endUs, stats)) {
+      addM4Rows(tables.get(rows.seriesId)!, rows);
+      count(rows.tFirst.length);
+    }
+    return;
+  }
+  const scan = { endUs, limit: POINTS_A_STATEMENT, qualities: false };
+  let pending = await selectReadings(snapshot, { ...scan, seriesIds: ids, startUs });
+  while (pending.length > 0) {
+    const following: typeof pending = [];
+    for (const { seriesId, timesUs, values } of pending) {
+      addPoints(tables.get(seriesId)!, timesUs, values);
+      count(timesUs.length);
+      if (timesUs.length < POINTS_A_STATEMENT) continue;
+      const rest = { ...scan, seriesIds: [seriesId], startUs: timesUs.at(-1)! + 1 };
+      following.push(...(await selectReadings(snapshot, rest)));
+    }
+    pending = following;
+  }
+}
+
+/** A state series has no rollups: text has no extremes, and it changes seldom. */
+async function readStateBuckets(
+  snapshot: Snapshot,
+  series: Series,
+  request: RangeRequest,
+  step: Step,
+  count: (rows: number) => void,
+): Promise<RangeColumns> {
+  const table = createStateTable(request.startUs, step.stepUs);
+  const scan = { seriesIds: [series.id], endUs: request.endUs, qualities: false };
+  for (let startUs = request.startUs; startUs < request.endUs; ) {
+    const limit = POINTS_A_STATEMENT;
+    const [rows] = await selectStateReadings(snapshot, { ...scan, startUs, limit });
+    if (rows === undefined) break;
+    addStates(table, rows.timesUs, rows.values);
+    count(rows.timesUs.length);
+    startUs = rows.timesUs.length < limit ? request.endUs : rows.timesUs.at(-1)! + 1;
+  }
+  return { kind: 'state', ...stateColumns(table) };
+}
+
+/** Segments and level of the whole answer. A stretch that two snapshots read from two levels counts as the finer. */
+function combinedLevels(
+  parts: readonly Part[],
+  domain: Pick<RangePlan, 'startUs' | 'endUs' | 'step'>,
+): Pick<RangeAnswer, 'level' | 'segments'> {
+  const numbers = parts.filter((part) => part.rollups.length > 0);
+  const [first, ...others] = numbers.map((part) => part.plan.segments);
+  if (first === undefined) return planRange({ ...domain, rollups: [], dirty: [] });
+  const bucketUs = new Map(
+    numbers.flatMap((part) => part.rollups.map((rollup) => [rollup.level, rollup.bucketUs])),
+  );
+  const widthOf = (level: string) => bucketUs.get(level) ?? 0;
+  const segments = others.reduce(
+    (all, next) => overlaySegments(all, next, (a, b) => (widthOf(a) <= widthOf(b) ? a : b)),
+    first,
+  );
+  const coarser = (a: string, b: RangeSegment) => (widthOf(a) >= widthOf(b.level) ? a : b.level);
+  return { segments, level: segments.reduce(coarser, RAW_LEVEL) };
+}
+
+function tooCostly(spanUs: number): TailraceError {
+  const stepMs = stepForWidth(spanUs, BUCKETS_MAX / 100);
+  return new TailraceError(
+    'too_costly',
+    `The range has more than ${BUCKETS_MAX} buckets: ask for a coarser step or a shorter range.`,
+    { details: { step: `${stepMs}ms` } },
+  );
+}
