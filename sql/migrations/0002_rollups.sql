@@ -5,13 +5,16 @@
 -- m4 family: first, last, min and max with their times, which draw the line of the raw points exactly, and stats
 -- (count, sum, centred squares). path family: what depends on the order of points. sketch family: how many values
 -- fall into each logarithmic bucket. Nothing is refreshed that table rollup does not mark as maintained.
+--
+-- float8_accum raises an error where finite values square to infinity, and one such pair would stop every refresh for
+-- good. So a value beyond 1e140 makes the sum and the deviation of its bucket NaN; its count and extremes stay exact.
 
 create materialized view tailrace.rollup_10s
 with (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.chunk_interval = '1 day') as
 select series_id, time_bucket('10 seconds', time) as bucket,
   first(value, time) as first, min(time) as t_first, last(value, time) as last, max(time) as t_last,
   min(value) as min, first(time, value) as t_min, max(value) as max, last(time, value) as t_max,
-  tailrace.stats(value) as stats
+  tailrace.stats(case when abs(value) <= 1e140 then value else 'NaN' end) as stats
 from tailrace.reading group by series_id, time_bucket('10 seconds', time) with no data;
 
 create materialized view tailrace.rollup_1m
@@ -19,7 +22,7 @@ with (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.
 select series_id, time_bucket('1 minute', time) as bucket,
   first(value, time) as first, min(time) as t_first, last(value, time) as last, max(time) as t_last,
   min(value) as min, first(time, value) as t_min, max(value) as max, last(time, value) as t_max,
-  tailrace.stats(value) as stats
+  tailrace.stats(case when abs(value) <= 1e140 then value else 'NaN' end) as stats
 from tailrace.reading group by series_id, time_bucket('1 minute', time) with no data;
 
 create materialized view tailrace.rollup_15m
