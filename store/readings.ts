@@ -33,6 +33,11 @@ export interface WriteOutcome {
     readonly code: string;
     readonly reason: string;
   }[];
+  /**
+   * Rows flagged DUP that met another value: they count as duplicates, the stored value stands, and followers must not
+   * be told theirs. Absent is none.
+   */
+  readonly overruled?: readonly number[];
   /** How many were late, whatever became of them. */
   readonly late: number;
 }

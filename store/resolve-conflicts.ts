@@ -20,6 +20,8 @@ export interface Resolution {
   readonly inserted: number;
   readonly duplicate: number;
   readonly corrected: number;
+  /** Rows flagged DUP that met another value: some of the duplicates. */
+  readonly overruled: readonly number[];
 }
 
 /**
@@ -34,6 +36,7 @@ export function resolveConflicts(
   const insert = new Int32Array(rows.length);
   const replace = new Int32Array(rows.length);
   const count = { insert: 0, replace: 0, inserted: 0, duplicate: 0, corrected: 0 };
+  const overruled: number[] = [];
   let key = 0;
   for (let from = 0; from < rows.length; key++) {
     const to = endOfKey(batch, rows, from);
@@ -45,8 +48,11 @@ export function resolveConflicts(
       if (held === undefined) {
         count.inserted++;
         winner = row;
-      } else if (isSame(held, readingOf(batch, row)) || batch.dups[row] === 1) {
+      } else if (isSame(held, readingOf(batch, row))) {
         count.duplicate++;
+      } else if (batch.dups[row] === 1) {
+        count.duplicate++;
+        overruled.push(row);
       } else {
         count.corrected++;
         winner = row;
@@ -64,6 +70,7 @@ export function resolveConflicts(
     inserted: count.inserted,
     duplicate: count.duplicate,
     corrected: count.corrected,
+    overruled,
   };
 }
 

@@ -31,6 +31,8 @@ export interface WriteTally {
   readonly duplicate: number;
   readonly corrected: number;
   readonly late: number;
+  /** Rows flagged DUP that met another value: some of the duplicates. */
+  readonly overruled: readonly number[];
 }
 
 /** Writes the rows of `batch` that `rows` names. All or nothing; throws whatever the driver throws. */
@@ -59,6 +61,7 @@ export async function writeRows(
     inserted: numbers.inserted + states.inserted,
     duplicate: numbers.duplicate + states.duplicate,
     corrected: numbers.corrected + states.corrected,
+    overruled: [...numbers.overruled, ...states.overruled],
     late: countBefore(batch, rows, written.lateBeforeUs),
   };
 }

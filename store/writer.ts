@@ -148,7 +148,7 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
   };
 }
 
-const EMPTY: WriteTally = { inserted: 0, duplicate: 0, corrected: 0, late: 0 };
+const EMPTY: WriteTally = { inserted: 0, duplicate: 0, corrected: 0, late: 0, overruled: [] };
 
 function refusal(row: number, cause: unknown): WriteOutcome {
   const code = codeOf(cause) ?? 'refused';
@@ -162,6 +162,7 @@ function add(a: WriteOutcome, b: WriteOutcome): WriteOutcome {
     corrected: a.corrected + b.corrected,
     late: a.late + b.late,
     refused: [...a.refused, ...b.refused],
+    overruled: [...(a.overruled ?? []), ...(b.overruled ?? [])],
   };
 }
 
