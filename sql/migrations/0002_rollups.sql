@@ -8,6 +8,7 @@
 --
 -- float8_accum raises an error where finite values square to infinity, and one such pair would stop every refresh for
 -- good. So a value beyond 1e140 makes the sum and the deviation of its bucket NaN; its count and extremes stay exact.
+-- A path is made NaN alike, whose areas would overflow.
 
 create materialized view tailrace.rollup_10s
 with (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.chunk_interval = '1 day') as
@@ -65,9 +66,11 @@ end $$;
 
 create function tailrace.path_step(state float8[], t timestamptz, v float8) returns float8[]
 language plpgsql immutable parallel safe as $$
-declare s float8 := date_part('epoch', t);
+declare
+  s float8 := date_part('epoch', t);
+  x float8 := case when abs(v) <= 1e140 then v else 'NaN' end;
 begin
-  return tailrace.path_join(state, array[s, v, s, v, 0, 0, 0]);
+  return tailrace.path_join(state, array[s, x, s, x, 0, 0, 0]);
 end $$;
 
 -- Both want their input in time order: path(time, value order by time), path_merge(path order by bucket).
