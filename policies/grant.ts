@@ -1,5 +1,10 @@
 // What one decision allows, as data.
-import type { Selector } from '../lib/selector.ts';
+import {
+  compileSelector,
+  type Selectable,
+  type Selector,
+  type SeriesPredicate,
+} from '../lib/selector.ts';
 
 export const ACTIONS = [
   'series',
@@ -54,4 +59,60 @@ export interface Grant {
   /** A series is allowed if any of these matches it and it is the tenant's own. */
   readonly selectors: readonly Selector[];
   readonly obligations: Obligations;
+}
+
+/** What has to be known of a series to say whether a grant allows it. */
+export type OwnedSeries = Selectable & { readonly tenant: string };
+
+/**
+ * Makes the predicate of a grant, for many series. A caller's asset list comes as one selector an asset: those are put
+ * into one set, so that a list of thousands costs no more than one of two.
+ */
+export function seriesFilter(grant: Grant): (series: OwnedSeries) => boolean {
+  const { allow, tenant, selectors } = grant;
+  if (!allow) return () => false;
+  const assets = new Set<string>();
+  const predicates: SeriesPredicate[] = [];
+  for (const selector of selectors) {
+    const [only] = selector;
+    if (selector.length === 1 && only?.label === 'asset' && only.op === '=') assets.add(only.value);
+    else predicates.push(compileSelector(selector));
+  }
+  return (series) =>
+    series.tenant === tenant &&
+    (assets.has(series.asset) || predicates.some((predicate) => predicate(series)));
+}
+
+/** Whether a grant allows one series; `seriesFilter` is for many. */
+export function allows(grant: Grant, series: OwnedSeries): boolean {
+  return seriesFilter(grant)(series);
+}
+
+/** The series that a grant allows, in the order given. */
+export function visibleSeries<S extends OwnedSeries>(grant: Grant, series: readonly S[]): S[] {
+  return series.filter(seriesFilter(grant));
+}
+
+/** Labels without those that the caller may not see. */
+export function redactLabels(
+  grant: Grant,
+  labels: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const redact = grant.obligations.redact ?? [];
+  if (!redact.some((label) => Object.hasOwn(labels, label))) return labels;
+  return Object.fromEntries(Object.entries(labels).filter(([label]) => !redact.includes(label)));
+}
+
+/**
+ * A caller's selector as it may be applied to unredacted series: to the caller a redacted label is absent, that is
+ * empty. Else whoever asks for `{site=~"n.*"}` would read the hidden label letter by letter. Undefined where the
+ * selector can match nothing then.
+ */
+export function redactSelector(grant: Grant, selector: Selector): Selector | undefined {
+  const redact = new Set(grant.obligations.redact);
+  if (redact.size === 0) return selector;
+  const hidden = selector.filter(({ label }) => redact.has(label));
+  const holdsWhenAbsent = compileSelector(hidden);
+  if (!holdsWhenAbsent({ asset: '', channel: '', labels: {} })) return undefined;
+  return selector.filter(({ label }) => !redact.has(label));
 }

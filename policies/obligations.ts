@@ -1,0 +1,53 @@
+// Obligations that narrow a range: how fine, how far back, how fresh. Pure arithmetic on µs since 1970 UTC.
+import type { Grant } from './grant.ts';
+
+/** A bucket's length in µs, buckets starting at its multiples since 1970 UTC; or points as they are. */
+export type StepUs = number | 'raw';
+
+/** What is asked for, half-open [startUs, endUs). Nothing is asked for where they are equal. */
+export interface Domain {
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly stepUs: StepUs;
+}
+
+/**
+ * Narrows a domain to what the grant allows. A step that is not a multiple of the finest allowed becomes the next one
+ * that is: buckets of 90 s beside buckets of 60 s would give away 30 s by subtraction. Raw becomes buckets of the finest
+ * step. A bucket stays only if it lies wholly inside look-back and delay; the domain may come out empty. Without an
+ * obligation that bears on it the domain comes back as it was, and a second call changes nothing.
+ */
+export function clampRange(grant: Grant, domain: Domain, nowUs: number): Domain {
+  const {
+    finest_step_ms: finestMs,
+    lookback_ms: lookbackMs,
+    delay_ms: delayMs,
+  } = grant.obligations;
+  const stepUs = coarsened(domain.stepUs, finestMs);
+  const grainUs = stepUs === 'raw' ? 1 : stepUs;
+  let { startUs, endUs } = domain;
+  if (lookbackMs !== undefined) {
+    const earliestUs = roundUp(nowUs - lookbackMs * 1000, grainUs);
+    // What starts inside a bucket asks for the whole of it.
+    if (roundDown(startUs, grainUs) < earliestUs) startUs = earliestUs;
+  }
+  if (delayMs !== undefined && delayMs > 0) {
+    const latestUs = roundDown(nowUs - delayMs * 1000, grainUs);
+    if (roundUp(endUs, grainUs) > latestUs) endUs = latestUs;
+  }
+  return { startUs, endUs: Math.max(startUs, endUs), stepUs };
+}
+
+function coarsened(stepUs: StepUs, finestMs: number | undefined): StepUs {
+  if (finestMs === undefined || finestMs === 0) return stepUs;
+  const finestUs = finestMs * 1000;
+  return stepUs === 'raw' ? finestUs : roundUp(stepUs, finestUs);
+}
+
+function roundDown(timeUs: number, grainUs: number): number {
+  return Math.floor(timeUs / grainUs) * grainUs;
+}
+
+function roundUp(timeUs: number, grainUs: number): number {
+  return Math.ceil(timeUs / grainUs) * grainUs;
+}
