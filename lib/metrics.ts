@@ -3,6 +3,16 @@ import { Counter, Gauge, Histogram, type OpenMetricsContentType, Registry } from
 
 export interface Metrics {
   counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>;
+  /**
+   * A counter with one label whose values are read when it is asked for. All that is read for one exposition is read
+   * in one turn, so sums over several such metrics hold in it.
+   */
+  counted<V extends string>(
+    name: string,
+    help: string,
+    label: string,
+    read: () => Readonly<Record<V, number>>,
+  ): void;
   /** A gauge that is read when it is asked for. */
   gauge(name: string, help: string, read: () => number): void;
   /** `buckets` are upper bounds in the metric's unit. */
@@ -39,6 +49,20 @@ export function createMetrics(): Metrics {
   return {
     counter: (name, help, labels = []) =>
       new Counter({ name, help, labelNames: labels as never[], registers }),
+    counted(name, help, label, read) {
+      new Counter({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        collect() {
+          this.reset();
+          for (const [value, count] of Object.entries<number>(read())) {
+            this.inc({ [label]: value }, count);
+          }
+        },
+      });
+    },
     gauge,
     histogram: (name, help, buckets, labels = []) =>
       new Histogram({

@@ -1,0 +1,141 @@
+// What is collected to be committed together: messages, their readings in columns, and their dead letters.
+import type { InboundMessage } from '../lib/mqtt/message.ts';
+import type { ReadingBatch } from '../store/readings.ts';
+import type { SeriesIdentity, ValueKind } from '../store/series.ts';
+import { createColumns } from './columns.ts';
+import type { Fault } from './topic-rule.ts';
+
+/** A message whose readings or dead letters are in the batch. */
+export interface BatchedMessage {
+  readonly message: InboundMessage;
+  readonly acknowledge: () => void;
+}
+
+/** A dead letter to be: one for each message and code. */
+export interface LetterDraft extends Fault {
+  /** Index into the batch's messages. */
+  readonly message: number;
+  readings: number;
+}
+
+/** A series that rows of the batch belong to and that has no id yet. */
+export interface WantedSeries extends SeriesIdentity {
+  readonly kind: ValueKind;
+  firstUs: number;
+}
+
+export interface Batch {
+  readonly rows: number;
+  /** Of payloads and columns, roughly. */
+  readonly bytes: number;
+  readonly messages: readonly BatchedMessage[];
+  readonly letters: Iterable<LetterDraft>;
+  readonly letterCount: number;
+  readonly wanted: readonly WantedSeries[];
+  /** Opens the next message; what is added afterwards is its own. */
+  addMessage(message: InboundMessage, acknowledge: () => void): void;
+  /** Adds a reading of the open message. `series` is an id, or what `want` gave. */
+  addReading(series: number, timeUs: number, value: number | string, quality: number): void;
+  /** Adds a dead letter for the open message, or for the given one. */
+  addLetter(fault: Fault, message?: number): void;
+  /** The kind that a series without an id will have; undefined where nothing wanted it yet. */
+  wantedKind(key: string): ValueKind | undefined;
+  /** A stand-in for the id of a series that is yet to be created. `key` tells identities apart. */
+  want(key: string, identity: SeriesIdentity, kind: ValueKind): number;
+  /**
+   * Puts ids in the place of stand-ins. `resolve` gives a wanted series' id, or why its rows cannot be kept: those
+   * become dead letters.
+   */
+  placeWanted(resolve: (wanted: WantedSeries) => number | Fault): void;
+  /** Rows `start` to `end`, not copied: good until the next change. */
+  view(start: number, end: number): ReadingBatch;
+  clear(): void;
+}
+
+const ROW_BYTES = 27;
+/** What a message costs beside its payload, in objects and closures. */
+const MESSAGE_BYTES = 200;
+
+/** Makes an empty batch. */
+export function createBatch(): Batch {
+  const columns = createColumns();
+  let bytes = 0;
+  let messages: BatchedMessage[] = [];
+  const letters = new Map<string, LetterDraft>();
+  let wanted: WantedSeries[] = [];
+  const wantedIndex = new Map<string, number>();
+
+  function addLetter(fault: Fault, message = messages.length - 1): void {
+    const key = `${message} ${fault.code}`;
+    const letter = letters.get(key);
+    if (letter === undefined) letters.set(key, { ...fault, message, readings: 1 });
+    else letter.readings++;
+  }
+
+  return {
+    get rows() {
+      return columns.rows;
+    },
+    get bytes() {
+      return bytes;
+    },
+    get messages() {
+      return messages;
+    },
+    get letters() {
+      return letters.values();
+    },
+    get letterCount() {
+      return letters.size;
+    },
+    get wanted() {
+      return wanted;
+    },
+    addMessage(message, acknowledge) {
+      messages.push({ message, acknowledge });
+      bytes += message.payload.length + MESSAGE_BYTES;
+    },
+    addReading(series, timeUs, value, quality) {
+      const message = messages.length - 1;
+      const { dup } = (messages[message] as BatchedMessage).message;
+      columns.addRow(series, timeUs, value, quality, dup, message);
+      bytes += typeof value === 'string' ? ROW_BYTES + value.length : ROW_BYTES;
+      if (series >= 0) return;
+      const waiting = wanted[-series - 1] as WantedSeries;
+      if (timeUs < waiting.firstUs) waiting.firstUs = timeUs;
+    },
+    addLetter,
+    wantedKind(key) {
+      const index = wantedIndex.get(key);
+      return index === undefined ? undefined : wanted[index]?.kind;
+    },
+    want(key, identity, kind) {
+      const index = wantedIndex.get(key);
+      if (index !== undefined) return -index - 1;
+      wantedIndex.set(key, wanted.length);
+      wanted.push({ ...identity, kind, firstUs: Number.POSITIVE_INFINITY });
+      return -wanted.length;
+    },
+    placeWanted(resolve) {
+      const placed = wanted.map(resolve);
+      columns.replaceSeries((series, message) => {
+        if (series >= 0) return series;
+        const place = placed[-series - 1] as number | Fault;
+        if (typeof place === 'number') return place;
+        addLetter(place, message);
+        return undefined;
+      });
+      wanted = [];
+      wantedIndex.clear();
+    },
+    view: columns.view,
+    clear() {
+      columns.clear();
+      bytes = 0;
+      messages = [];
+      letters.clear();
+      wanted = [];
+      wantedIndex.clear();
+    },
+  };
+}

@@ -1,0 +1,78 @@
+// Reads one message into a batch: topic, payload, series. No await, and no object per reading.
+import type { InboundMessage } from '../lib/mqtt/message.ts';
+import type { ValueKind } from '../store/series.ts';
+import type { Batch } from './batch.ts';
+import type { Decoder, Fault, ReadingSink } from './decode/sink.ts';
+import type { Ledger } from './ledger.ts';
+import type { Channel, SeriesLookup, Topic } from './series-lookup.ts';
+
+/** A series keeps the kind of its first value. */
+export function kindChanged(channel: { channel: string }, kept: ValueKind): Fault {
+  return {
+    code: 'kind_changed',
+    reason: `${channel.channel} is a series of ${kept === 'number' ? 'numbers' : 'texts'}; the value is of the other kind.`,
+  };
+}
+
+/** Adds a message to the batch, with what it holds, and notes all of it in the ledger. */
+export type MessageReader = (
+  batch: Batch,
+  message: InboundMessage,
+  acknowledge: () => void,
+) => void;
+
+/** Makes a reader. `decode` chooses the format by looking. */
+export function createMessageReader(
+  lookup: SeriesLookup,
+  decode: Decoder,
+  ledger: Ledger,
+): MessageReader {
+  // One sink for all messages: these say where it stands.
+  let batch: Batch;
+  let topic: Topic;
+  let received = 0;
+  let ignored = 0;
+
+  function add(key: string, kind: ValueKind, timeUs: number, value: number | string, q: number) {
+    received++;
+    const channel = topic.channel(key);
+    if (channel.fault !== undefined) {
+      batch.addLetter(channel.fault);
+      return;
+    }
+    const kept = channel.series?.kind ?? batch.wantedKind(channel.key) ?? kind;
+    if (kept !== kind) batch.addLetter(kindChanged(channel, kept));
+    else batch.addReading(seriesOf(channel, kind), timeUs, value, q);
+  }
+
+  function seriesOf(channel: Channel, kind: ValueKind): number {
+    if (channel.series !== undefined) return channel.series.id;
+    const { tenant, asset, channel: name } = channel;
+    return batch.want(channel.key, { tenant, asset, channel: name, labels: {} }, kind);
+  }
+
+  const sink: ReadingSink = {
+    number: (key, timeUs, value, quality) => add(key, 'number', timeUs, value, quality),
+    state: (key, timeUs, value, quality) => add(key, 'state', timeUs, value, quality),
+    ignored() {
+      received++;
+      ignored++;
+    },
+    fault(fault) {
+      received++;
+      batch.addLetter(fault);
+    },
+  };
+
+  return (into, message, acknowledge) => {
+    batch = into;
+    topic = lookup.topic(message.topic);
+    received = 0;
+    ignored = 0;
+    batch.addMessage(message, acknowledge);
+    const fault = topic.fault ?? decode(message.payload, message.receivedUs, sink);
+    if (fault !== undefined) sink.fault(fault);
+    ledger.receive(received);
+    ledger.settle('ignored', ignored);
+  };
+}

@@ -1,0 +1,272 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import fc from 'fast-check';
+import mqtt, { type MqttClient } from 'mqtt';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startMosquitto } from '../../test/mosquitto.ts';
+import { createLog } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
+import type { InboundMessage } from './message.ts';
+import { reconnectDelayMs, type SubscriptionOptions, startSubscription } from './subscription.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+function owned<T>(value: T, clean: (value: T) => Promise<unknown>): T {
+  cleanups.push(() => clean(value));
+  return value;
+}
+
+/** A handler that keeps what it gets, with a way to wait for a number of messages. */
+function recorder() {
+  const messages: InboundMessage[] = [];
+  const acknowledgements: (() => void)[] = [];
+  let waiting: { count: number; resolve: () => void } | undefined;
+  return {
+    messages,
+    acknowledgements,
+    handler: (message: InboundMessage, acknowledge: () => void) => {
+      messages.push(message);
+      acknowledgements.push(acknowledge);
+      if (waiting !== undefined && messages.length >= waiting.count) waiting.resolve();
+      return undefined;
+    },
+    received(count: number): Promise<void> {
+      if (messages.length >= count) return Promise.resolve();
+      return new Promise((resolve) => {
+        waiting = { count, resolve };
+      });
+    },
+  };
+}
+
+function subscribe(
+  options: Pick<SubscriptionOptions, 'url' | 'handler'> & Partial<SubscriptionOptions>,
+) {
+  return owned(
+    startSubscription({
+      clientId: 'tailrace-test',
+      metrics: createMetrics(),
+      log: createLog('silent'),
+      clock: Date.now,
+      ...options,
+    }),
+    (subscription) => subscription.stop(),
+  );
+}
+
+async function publisher(url: string, options: mqtt.IClientOptions = {}): Promise<MqttClient> {
+  return owned(await mqtt.connectAsync(url, { reconnectPeriod: 0, ...options }), (client) =>
+    client.endAsync(true),
+  );
+}
+
+describe('a subscription at a real mosquitto', () => {
+  it('takes messages of every QoS and hands over what MQTT 5 says of them', async () => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    const { handler, messages, acknowledgements, received } = recorder();
+    await subscribe({ url: broker.url, handler }).ready;
+    const client = await publisher(broker.url, { protocolVersion: 5 });
+    await client.publishAsync('t/a/b/zero', '0', { qos: 0 });
+    await client.publishAsync('t/a/b/one', '1', {
+      qos: 1,
+      properties: { contentType: 'application/json', userProperties: { at: ['1', '2'], by: 'x' } },
+    });
+    await client.publishAsync('t/a/b/two', '2', { qos: 2 });
+    await received(3);
+    expect(messages.map(({ topic, payload }) => [topic, payload.toString()])).toEqual([
+      ['t/a/b/zero', '0'],
+      ['t/a/b/one', '1'],
+      ['t/a/b/two', '2'],
+    ]);
+    expect(messages[1]).toMatchObject({
+      contentType: 'application/json',
+      userProperties: { at: '2', by: 'x' },
+    });
+    const times = messages.map(({ receivedUs }) => receivedUs);
+    expect(new Set(times).size).toBe(3);
+    expect(Math.abs((times[0] ?? 0) - Date.now() * 1000)).toBeLessThan(60e6);
+    for (const acknowledge of acknowledgements) acknowledge();
+  });
+
+  it('gets again, flagged DUP and in order, what it did not acknowledge, and nothing else', async () => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    const first = recorder();
+    const subscription = subscribe({ url: broker.url, handler: first.handler, drainMaxMs: 0 });
+    await subscription.ready;
+    const client = await publisher(broker.url);
+    for (let i = 0; i < 10; i++) await client.publishAsync('t/a/b/c', `${i}`, { qos: 1 });
+    await first.received(10);
+    // 0, 1 and 2 in any order, and 4, which has to wait for 3.
+    for (const i of [2, 0, 1, 4]) first.acknowledgements[i]?.();
+    await subscription.stop();
+
+    const second = recorder();
+    await subscribe({ url: broker.url, handler: second.handler }).ready;
+    await second.received(7);
+    expect(second.messages.map(({ payload }) => payload.toString())).toEqual([
+      ...['3', '4', '5', '6', '7', '8', '9'],
+    ]);
+    expect(second.messages.every(({ dup }) => dup)).toBe(true);
+    for (const acknowledge of second.acknowledgements) acknowledge();
+  });
+
+  it('comes back by itself when the broker restarts, and misses nothing meanwhile', async () => {
+    const broker = owned(await startMosquitto({ persistence: true }), (b) => b.remove());
+    const { handler, messages, acknowledgements, received } = recorder();
+    const subscription = subscribe({ url: broker.url, handler });
+    await subscription.ready;
+    const before = await publisher(broker.url);
+    await before.publishAsync('t/a/b/c', 'before', { qos: 1 });
+    await received(1);
+    await broker.stop();
+    expect(subscription.subscribed()).toBe(false);
+    // An acknowledgement of a connection that is gone must not reach the next one, which uses its ids again.
+    acknowledgements[0]?.();
+    await broker.start();
+    const after = await publisher(broker.url);
+    await after.publishAsync('t/a/b/c', 'after', { qos: 1 });
+    await received(3);
+    expect(messages.map(({ payload, dup }) => [payload.toString(), dup])).toEqual([
+      ['before', false],
+      ['before', true],
+      ['after', false],
+    ]);
+    for (const acknowledge of acknowledgements) acknowledge();
+  });
+
+  it('authenticates with the credentials of its URL, and keeps trying where they are refused', async () => {
+    const credentials = { username: 'rig 7', password: 'p@ss:word/%' };
+    const broker = owned(await startMosquitto({ credentials }), (b) => b.remove());
+    const url = new URL(broker.url);
+    url.username = encodeURIComponent(credentials.username);
+    url.password = encodeURIComponent(credentials.password);
+    await subscribe({ url: url.toString(), handler: () => undefined }).ready;
+    const refused = subscribe({ url: broker.url, clientId: 'other', handler: () => undefined });
+    await refused.stop();
+    expect(refused.subscribed()).toBe(false);
+  });
+
+  it('shares the messages of a group among its members', async () => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    const members = [recorder(), recorder()];
+    for (const [i, member] of members.entries()) {
+      await subscribe({
+        url: broker.url,
+        clientId: `member-${i}`,
+        shareGroup: 'g',
+        handler: (message, acknowledge) => {
+          acknowledge();
+          return member.handler(message, acknowledge);
+        },
+      }).ready;
+    }
+    const client = await publisher(broker.url);
+    for (let i = 0; i < 20; i++) await client.publishAsync('t/a/b/c', `${i}`, { qos: 1 });
+    await Promise.all(members.map((member) => member.received(10)));
+    const all = members.flatMap(({ messages }) => messages.map(({ payload }) => `${payload}`));
+    expect(all.sort()).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`).sort());
+  });
+
+  it('reads no more than is allowed to be in flight', async () => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    const { handler, messages, acknowledgements, received } = recorder();
+    const subscription = subscribe({ url: broker.url, handler, messagesInFlightMax: 5 });
+    await subscription.ready;
+    const client = await publisher(broker.url);
+    for (let i = 0; i < 20; i++) await client.publishAsync('t/a/b/c', `${i}`, { qos: 1 });
+    await received(5);
+    for (let i = 0; i < 20; i++) {
+      expect(messages.length).toBeLessThanOrEqual(i + 5);
+      acknowledgements[i]?.();
+      await received(Math.min(20, i + 6));
+    }
+    expect(messages).toHaveLength(20);
+  });
+
+  it('lives on while a handler holds up reading for longer than the keepalive', async () => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const { handler, messages, received } = recorder();
+    const subscription = subscribe({
+      url: broker.url,
+      keepaliveS: 1,
+      handler: (message, acknowledge) => {
+        handler(message, acknowledge);
+        acknowledge();
+        return messages.length === 1 ? held : undefined;
+      },
+    });
+    await subscription.ready;
+    const client = await publisher(broker.url);
+    await client.publishAsync('t/a/b/c', '0', { qos: 1 });
+    await received(1);
+    await client.publishAsync('t/a/b/c', '1', { qos: 1 });
+    // Three keepalives: a broker closes after one and a half without a sign of life.
+    const until = Date.now() + 3_000;
+    while (Date.now() < until) {
+      expect(subscription.subscribed()).toBe(true);
+      await once(client, 'packetreceive', { signal: AbortSignal.timeout(200) }).catch(() => {});
+    }
+    goOn();
+    await received(2);
+    expect(messages.map(({ dup }) => dup)).toEqual([false, false]);
+  });
+});
+
+describe('a subscription at a broker that speaks MQTT 3.1.1 only', () => {
+  /** Answers CONNECT and SUBSCRIBE as a 3.1.1 broker does: by the bytes. */
+  async function oldBroker(refuseFive: 'with code 1' | 'by closing') {
+    const versions: number[] = [];
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('data', (packet) => {
+        if (packet[0] === 0x10) {
+          const version = packet[8] as number;
+          versions.push(version);
+          if (version === 4) socket.write(Buffer.from([0x20, 2, 0, 0]));
+          else if (refuseFive === 'by closing') socket.destroy();
+          else socket.end(Buffer.from([0x20, 2, 0, 1]));
+        } else if (packet[0] === 0x82) {
+          socket.write(Buffer.from([0x90, 3, packet[2] as number, packet[3] as number, 1]));
+        } else if (packet[0] === 0xe0) socket.end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    owned(server, async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    });
+    return { url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, versions };
+  }
+
+  it.each(['with code 1', 'by closing'] as const)(
+    'falls back when 5 is refused %s',
+    async (how) => {
+      const { url, versions } = await oldBroker(how);
+      await subscribe({ url, handler: () => undefined }).ready;
+      expect(versions).toEqual([5, 4]);
+    },
+  );
+});
+
+it('waits longer and longer between reconnections, up to five seconds', () => {
+  fc.assert(
+    fc.property(fc.nat(10_000), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
+      const delay = reconnectDelayMs(attempt, random);
+      expect(delay).toBeGreaterThanOrEqual(50);
+      expect(delay).toBeLessThanOrEqual(5_000);
+    }),
+  );
+  expect([0, 1, 2, 9].map((attempt) => reconnectDelayMs(attempt, 1))).toEqual([
+    100, 200, 400, 5_000,
+  ]);
+});

@@ -1,0 +1,166 @@
+// A subscription at a broker outside: a persistent session whose messages are acknowledged when their readings are
+// committed, and a connection that comes back by itself for as long as the process lives.
+import type { Clock } from '../clock.ts';
+import type { Part } from '../lifecycle.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { type BrokerConnection, connectToBroker } from './broker-connection.ts';
+import type { MessageHandler } from './message.ts';
+import { createPace, type Pace } from './pace.ts';
+import { createReceiptClock } from './receipt-clock.ts';
+
+export interface SubscriptionOptions {
+  /** mqtt, mqtts, ws or wss, with user and password where the broker wants them. */
+  readonly url: string;
+  /** Names the session at the broker: the same after a restart, another for every process. */
+  readonly clientId: string;
+  /** Processes of one group share the messages among them. */
+  readonly shareGroup?: string;
+  readonly filters?: readonly string[];
+  readonly handler: MessageHandler;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Seconds between signs of life where nothing else is sent. */
+  readonly keepaliveS?: number;
+  readonly messagesInFlightMax?: number;
+  readonly bytesInFlightMax?: number;
+  readonly packetBytesMax?: number;
+  /** How long `stop` waits for the acknowledgements of what was received; the broker keeps the rest. */
+  readonly drainMaxMs?: number;
+}
+
+export interface Subscription extends Part {
+  /** Whether the connection stands and the broker has granted every filter. */
+  subscribed(): boolean;
+  /** Resolves when that is so for the first time. */
+  readonly ready: Promise<void>;
+}
+
+const RECONNECT_FIRST_MS = 100;
+const RECONNECT_MAX_MS = 5_000;
+
+/** Wait before the `attempt`th reconnection in a row: doubling, capped, spread so that a fleet does not come at once. */
+export function reconnectDelayMs(attempt: number, random: number): number {
+  const whole = Math.min(RECONNECT_MAX_MS, RECONNECT_FIRST_MS * 2 ** Math.min(attempt, 16));
+  return whole * (0.5 + random / 2);
+}
+
+/** What the connections of one subscription share. */
+interface Story {
+  readonly options: SubscriptionOptions;
+  readonly pace: Pace;
+  readonly nowUs: () => number;
+  stopping: boolean;
+  connection: BrokerConnection | undefined;
+  /** Ends the wait before the next attempt. */
+  wake: () => void;
+  granted: boolean;
+  onGranted: () => void;
+}
+
+/** Starts to connect, and goes on until `stop`. Does not wait for the broker: it may come later. */
+export function startSubscription(options: SubscriptionOptions): Subscription {
+  const pace = createPace({
+    metrics: options.metrics,
+    what: 'mqtt_unacknowledged',
+    // A broker's window, Receive Maximum, ends at 65,535 (MQTT 5 clause 3.1.2.11.3).
+    messagesMax: options.messagesInFlightMax ?? 65_535,
+    bytesMax: options.bytesInFlightMax ?? 64 * 1024 * 1024,
+  });
+  let onGranted = () => {};
+  const ready = new Promise<void>((resolve) => {
+    onGranted = resolve;
+  });
+  const story: Story = {
+    options,
+    pace,
+    nowUs: createReceiptClock(options.clock),
+    stopping: false,
+    connection: undefined,
+    wake: () => {},
+    granted: false,
+    onGranted,
+  };
+  options.metrics.gauge(
+    'tailrace_mqtt_subscribed',
+    'whether the MQTT subscription stands (1) or not (0)',
+    () => (story.granted ? 1 : 0),
+  );
+  const ended = stayConnected(story);
+  let stopped: Promise<void> | undefined;
+  return {
+    name: 'mqtt subscription',
+    ready,
+    subscribed: () => story.granted,
+    stop() {
+      stopped ??= stopStory(story, ended);
+      return stopped;
+    },
+  };
+}
+
+/** Reads nothing more, lets what was read be acknowledged, and says goodbye; the session stays at the broker. */
+async function stopStory(story: Story, ended: Promise<void>): Promise<void> {
+  story.stopping = true;
+  story.connection?.pause();
+  const drained = await story.pace.drained(story.options.drainMaxMs ?? 10_000);
+  if (!drained) {
+    story.options.log.warn(
+      'MQTT: stopping with unacknowledged messages; the broker sends them again',
+    );
+  }
+  await story.connection?.end();
+  story.wake();
+  await ended;
+}
+
+/** Connects, waits for the end of the connection, and connects again. */
+async function stayConnected(story: Story): Promise<void> {
+  const { log } = story.options;
+  const broker = new URL(story.options.url).host;
+  let version: 4 | 5 = 5;
+  let refusesFive = false;
+  let everSubscribed = false;
+  let failures = 0;
+  let lastReason: string | undefined;
+  while (!story.stopping) {
+    const connection = connectToBroker({
+      ...story,
+      options: story.options,
+      version,
+      alwaysSubscribe: !everSubscribed,
+    });
+    story.connection = connection;
+    if (await connection.subscribed) {
+      everSubscribed = true;
+      failures = 0;
+      lastReason = undefined;
+      story.granted = true;
+      story.onGranted();
+      log.info({ broker, version: version === 5 ? '5' : '3.1.1' }, 'MQTT: subscribed');
+    }
+    const end = await connection.ended;
+    story.granted = false;
+    story.connection = undefined;
+    if (story.stopping) return;
+    if (end.reason !== lastReason) {
+      log.warn({ broker, reason: end.reason }, 'MQTT: no connection to the broker, trying again');
+    }
+    lastReason = end.reason;
+    refusesFive ||= end.refusesVersion && version === 5;
+    // Some brokers of the time before MQTT 5 close without a word, so a silent end is answered with the other version.
+    version = refusesFive || (end.silent && version === 5) ? 4 : 5;
+    await pause(story, reconnectDelayMs(failures++, Math.random()));
+  }
+}
+
+function pause(story: Story, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    story.wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+}
