@@ -6,13 +6,13 @@ export interface Readable {
   readonly reader: postgres.Sql;
 }
 
-/** A read-only transaction, as every statement function for reading takes it. */
-export type Snapshot = postgres.TransactionSql;
+/** What statement functions for reading take: a snapshot, or the pool where one statement is all there is to see. */
+export type Reading = Pick<postgres.Sql, 'unsafe'>;
 
 /** Runs `work` in a transaction all of whose statements see the database as it was at the first of them. */
 export async function readSnapshot<T>(
   database: Readable,
-  work: (snapshot: Snapshot) => Promise<T>,
+  work: (snapshot: Reading) => Promise<T>,
 ): Promise<T> {
   let result: { readonly value: T } | undefined;
   await database.reader.begin('isolation level repeatable read read only', async (snapshot) => {

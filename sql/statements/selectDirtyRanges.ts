@@ -1,4 +1,4 @@
-import { idList, type Snapshot, timestampLiteral } from '../snapshot.ts';
+import { idList, type Reading, timestampLiteral } from '../snapshot.ts';
 
 const selectDirty = (ids: string, start: string, end: string) => `
 select refreshed, date_part('epoch', lower(range)) as start_s, date_part('epoch', upper(range)) as end_s
@@ -23,13 +23,13 @@ export interface DirtyRangeRow {
 
 /** Where in [startUs, endUs) any of these series has stale rollups; overlapping ranges are united. */
 export async function selectDirtyRanges(
-  snapshot: Snapshot,
+  sql: Reading,
   seriesIds: readonly number[],
   startUs: number,
   endUs: number,
 ): Promise<DirtyRangeRow[]> {
   const text = selectDirty(idList(seriesIds), timestampLiteral(startUs), timestampLiteral(endUs));
-  const rows = await snapshot.unsafe<DirtyRow[]>(text);
+  const rows = await sql.unsafe<DirtyRow[]>(text);
   return rows.map((row) => ({
     startUs: Math.round(row.start_s * 1e6),
     endUs: Math.round(row.end_s * 1e6),

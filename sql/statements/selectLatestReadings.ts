@@ -1,4 +1,4 @@
-import { idList, type Snapshot } from '../snapshot.ts';
+import { idList, type Reading } from '../snapshot.ts';
 
 // LATERAL … LIMIT 1 looks into the newest chunk first: 0.1 ms a live series embedded with 365 chunks (1 ms for one
 // that has been silent all year), where DISTINCT ON reads everything.
@@ -30,12 +30,12 @@ export interface LatestReadingRow {
 
 /** The newest point of each of these series, which are all of one kind; one without points is left out. */
 export async function selectLatestReadings(
-  snapshot: Snapshot,
+  sql: Reading,
   kind: 'number' | 'state',
   seriesIds: readonly number[],
 ): Promise<LatestReadingRow[]> {
   const table = kind === 'number' ? 'tailrace.reading' : 'tailrace.state_reading';
-  const rows = await snapshot.unsafe<Row[]>(selectLatest(table, idList(seriesIds)));
+  const rows = await sql.unsafe<Row[]>(selectLatest(table, idList(seriesIds)));
   return rows.map((row) => ({
     seriesId: row.series_id,
     firstUs: Math.round((row.first_s ?? row.time_s) * 1e6),

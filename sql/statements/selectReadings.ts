@@ -1,5 +1,5 @@
 import { unpackFloat8, unpackInt2, unpackTimestamps } from '../packed.ts';
-import { idList, type Snapshot, timestampLiteral } from '../snapshot.ts';
+import { idList, type Reading, timestampLiteral } from '../snapshot.ts';
 
 // One ordered scan a series, which ends at its limit: over several series at once it would have to sort them all.
 const select = (table: string, columns: string, scan: ScanLiterals) => `
@@ -54,23 +54,23 @@ interface PackedRow<V> {
 
 /** Points of number series, for each series that has any. */
 export async function selectReadings(
-  snapshot: Snapshot,
+  sql: Reading,
   scan: ReadingScan,
 ): Promise<ReadingRows<Float64Array>[]> {
   const columns = scan.qualities ? NUMBERS + QUALITIES : NUMBERS;
   const text = select('tailrace.reading', columns, literals(scan));
-  const rows = await snapshot.unsafe<PackedRow<Buffer>[]>(text);
+  const rows = await sql.unsafe<PackedRow<Buffer>[]>(text);
   return rows.map((row) => unpack(row, unpackFloat8(row.points)));
 }
 
 /** Points of state series alike. */
 export async function selectStateReadings(
-  snapshot: Snapshot,
+  sql: Reading,
   scan: ReadingScan,
 ): Promise<ReadingRows<readonly string[]>[]> {
   const columns = scan.qualities ? STATES + QUALITIES : STATES;
   const text = select('tailrace.state_reading', columns, literals(scan));
-  const rows = await snapshot.unsafe<PackedRow<readonly string[]>[]>(text);
+  const rows = await sql.unsafe<PackedRow<readonly string[]>[]>(text);
   return rows.map((row) => unpack(row, row.points));
 }
 

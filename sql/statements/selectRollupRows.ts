@@ -1,5 +1,5 @@
 import { unpackFloat8, unpackTimestamps } from '../packed.ts';
-import { idList, type Snapshot, timestampLiteral } from '../snapshot.ts';
+import { idList, type Reading, timestampLiteral } from '../snapshot.ts';
 
 // No grouping to the step here: with first() and last() that took 107 ms for 18,000 rows embedded, shipping them all
 // takes 44 ms. t_first lies in the bucket, so the bucket itself is not needed.
@@ -51,7 +51,7 @@ export interface RollupRows {
 
 /** Rows of the rollup `name` whose buckets start in [startUs, endUs), for each series that has any. */
 export async function selectRollupRows(
-  snapshot: Snapshot,
+  sql: Reading,
   name: string,
   seriesIds: readonly number[],
   startUs: number,
@@ -66,7 +66,7 @@ export async function selectRollupRows(
     timestampLiteral(endUs),
     stats ? STATS : '',
   );
-  const rows = await snapshot.unsafe<PackedRow[]>(text);
+  const rows = await sql.unsafe<PackedRow[]>(text);
   return rows.map((row) => ({
     seriesId: row.series_id,
     first: unpackFloat8(row.first),

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../snapshot.ts';
+import type { Reading } from '../snapshot.ts';
 
 const SELECT_ROLLUP_STATES = `
 select name, level, ordinal, bucket_ms::float8 as bucket_ms,
@@ -23,8 +23,8 @@ export interface RollupStateRow {
 }
 
 /** The maintained rollups of the m4 family. */
-export async function selectRollupStates(snapshot: Snapshot): Promise<RollupStateRow[]> {
-  const rows = await snapshot.unsafe<RollupRow[]>(SELECT_ROLLUP_STATES);
+export async function selectRollupStates(sql: Reading): Promise<RollupStateRow[]> {
+  const rows = await sql.unsafe<RollupRow[]>(SELECT_ROLLUP_STATES);
   return rows.map((row) => ({
     name: row.name,
     level: row.level,

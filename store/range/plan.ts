@@ -67,11 +67,12 @@ export function planRange(input: PlanInput): RangePlan {
   const endUs = step === null ? input.endUs : ceilToStep(input.endUs, step);
   const levels = step === null ? [] : usableLevels(input.rollups, step);
 
+  const dirty = input.dirty.filter((range) => range.startUs < endUs && range.endUs > startUs);
   const segments: RangeSegment[] = [];
   let open: readonly Interval[] = startUs < endUs ? [{ startUs, endUs }] : [];
   for (const [index, rollup] of levels.entries()) {
     const finerUs = levels[index + 1]?.bucketUs ?? RAW_INTERVAL_GUESS_US;
-    const holes = joinHoles(staleBuckets(rollup, input.dirty), finerUs * ROWS_A_STATEMENT);
+    const holes = joinHoles(staleBuckets(rollup, dirty), finerUs * ROWS_A_STATEMENT);
     const served = open.flatMap((interval) => servedBy(rollup, interval, holes));
     segments.push(...served.map((interval) => ({ level: rollup.level, ...interval })));
     open = subtract(open, served);

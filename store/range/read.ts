@@ -3,7 +3,7 @@
 import { TailraceError } from '../../lib/errors.ts';
 import type { Feed } from '../../lib/feed/feed.ts';
 import type { Metrics } from '../../lib/metrics.ts';
-import { type Readable, readSnapshot, type Snapshot } from '../../sql/snapshot.ts';
+import { type Readable, type Reading, readSnapshot } from '../../sql/snapshot.ts';
 import { selectDirtyRanges } from '../../sql/statements/selectDirtyRanges.ts';
 import { selectReadings, selectStateReadings } from '../../sql/statements/selectReadings.ts';
 import { selectRollupRows } from '../../sql/statements/selectRollupRows.ts';
@@ -68,9 +68,7 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
       const position = await feed.position();
       const step = resolveStep(request.resolution, request.startUs, request.endUs);
       if (request.resolution.kind === 'raw') {
-        const page = await readSnapshot(database, (snapshot) =>
-          readRawPage(snapshot, request, count),
-        );
+        const page = await readRawPage(database.reader, request, request.resolution, count);
         return { ...rawDomain(request), complete: true, ...page, position };
       }
       const buckets = await readBuckets(database, request, step!, count);
@@ -126,7 +124,7 @@ async function readBuckets(
 
 /** Reads some of the series, in one snapshot. The request's domain is whole buckets. */
 async function readPart(
-  snapshot: Snapshot,
+  snapshot: Reading,
   request: RangeRequest,
   step: Step,
   count: (rows: number) => void,
@@ -167,7 +165,7 @@ async function readPart(
 
 /** Adds one segment's rows to the tables of their series. */
 async function readSegment(
-  snapshot: Snapshot,
+  snapshot: Reading,
   { startUs, endUs }: RangeSegment,
   rollup: string | undefined,
   tables: ReadonlyMap<number, M4Table>,
@@ -200,7 +198,7 @@ async function readSegment(
 
 /** A state series has no rollups: text has no extremes, and it changes seldom. */
 async function readStateBuckets(
-  snapshot: Snapshot,
+  snapshot: Reading,
   series: Series,
   request: RangeRequest,
   step: Step,
