@@ -1,0 +1,98 @@
+// `tailrace token`: a token signed with the local key, for devices, people and scripts, where no JWKS is configured.
+import { Command, InvalidArgumentError } from 'commander';
+import { systemClock } from '../lib/clock.ts';
+import { type Config, readConfig } from '../lib/config.ts';
+import { TailraceError } from '../lib/errors.ts';
+import { issueToken } from '../policies/issue.ts';
+import { openSigningKey } from '../policies/signing-key.ts';
+
+interface TokenOptions {
+  readonly tenant: string;
+  readonly role: readonly string[];
+  /** Seconds. */
+  readonly ttl: number;
+  readonly claim: Readonly<Record<string, unknown>>;
+  readonly json?: true;
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+const TTL_MAX_S = 3650 * 86_400;
+
+export function tokenCommand(): Command {
+  return new Command('token')
+    .description('make a token, signed with the key in DATA_DIR')
+    .requiredOption('--tenant <name>', 'the tenant that its bearer belongs to', parseTenant)
+    .requiredOption('--role <name>', 'viewer, operator, admin or device; repeatable', addRole)
+    .option('--ttl <duration>', 'how long it is good for: 30s, 15m, 1h, 7d, 2w', parseTtl, 3600)
+    .option(
+      '--claim <name=value>',
+      'a further claim, its value JSON or else text; repeatable (assets=\'["rig-1"]\' lists assets)',
+      addClaim,
+      {},
+    )
+    .option('--json', 'as one JSON object: token, expires_at and claims')
+    .action((options: TokenOptions) => printToken(options, readConfig(process.env)));
+}
+
+async function printToken(options: TokenOptions, config: Config): Promise<void> {
+  if (config.JWKS_URL !== undefined || config.JWKS_FILE !== undefined) {
+    throw new TailraceError(
+      'jwks_configured',
+      'Tokens come from whoever holds the keys of the configured JWKS: a token made here would be ' +
+        'refused. Unset JWKS_URL and JWKS_FILE to use the local key.',
+    );
+  }
+  const { tenant, role: roles, ttl: ttlS, claim } = options;
+  const key = await openSigningKey(config.DATA_DIR);
+  const profile = {
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    tenantClaim: config.JWT_TENANT_CLAIM,
+    rolesClaim: config.JWT_ROLES_CLAIM,
+  };
+  const order = { tenant, roles, ttlS, claims: claim, nowMs: systemClock() };
+  const { token, claims } = await issueToken(key, profile, order);
+  if (options.json !== true) {
+    process.stdout.write(`${token}\n`);
+    return;
+  }
+  const expires_at = Number(claims.exp) * 1000;
+  process.stdout.write(`${JSON.stringify({ token, expires_at, claims })}\n`);
+}
+
+/** A tenant is one level of a topic. */
+function parseTenant(text: string): string {
+  if (/^[^/+#\s]+$/.test(text)) return text;
+  throw new InvalidArgumentError('A tenant has no slash, plus, hash or space in its name.');
+}
+
+function addRole(role: string, roles: readonly string[] = []): string[] {
+  if (role === '') throw new InvalidArgumentError('A role has a name.');
+  return [...roles, role];
+}
+
+function parseTtl(text: string): number {
+  const [, amount, unit = ''] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
+  const seconds = Number(amount) * (SECONDS[unit] ?? Number.NaN);
+  if (seconds >= 1 && seconds <= TTL_MAX_S) return seconds;
+  throw new InvalidArgumentError(
+    'Write a duration up to ten years such as 30s, 15m, 1h, 7d or 2w.',
+  );
+}
+
+function addClaim(
+  text: string,
+  claims: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('Write a claim as name=value.');
+  return { ...claims, [text.slice(0, equals)]: jsonOrText(text.slice(equals + 1)) };
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
