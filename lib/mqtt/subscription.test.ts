@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import mqtt, { type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -211,7 +212,7 @@ describe('a subscription at a real mosquitto', () => {
     const until = Date.now() + 3_000;
     while (Date.now() < until) {
       expect(subscription.subscribed()).toBe(true);
-      await once(client, 'packetreceive', { signal: AbortSignal.timeout(200) }).catch(() => {});
+      await setTimeout(100);
     }
     goOn();
     await received(2);
