@@ -1,0 +1,60 @@
+// The thread that owns the embedded database: opens it, serves it, closes it. A statement blocks this thread while it
+// runs, and no other one.
+import { mkdirSync, rmSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf, TailraceError } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
+import { openBackend } from './backend.ts';
+import { createEndpoint } from './endpoint.ts';
+import type { FromWorker, ToWorker, WorkerOptions } from './engine-messages.ts';
+
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+function tell(message: FromWorker): void {
+  parentPort?.postMessage(message);
+}
+
+/** The main thread's log, from here. */
+function remoteLog(): Log {
+  const at = (level: 'info' | 'warn' | 'error') => (first: unknown, second?: unknown) => {
+    const [fields, text] = typeof first === 'string' ? [{}, first] : [first, String(second)];
+    tell({ kind: 'log', level, fields: plain(fields), text });
+  };
+  // Of pino's logger only these three are used on this side.
+  return { info: at('info'), warn: at('warn'), error: at('error') } as unknown as Log;
+}
+
+function plain(fields: unknown): Record<string, unknown> {
+  const entries = Object.entries(fields ?? {}).map(([name, value]) => [
+    name,
+    value instanceof Error ? { message: value.message, stack: value.stack } : value,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+async function main(options: WorkerOptions): Promise<void> {
+  const log = remoteLog();
+  mkdirSync(options.databaseDirectory, { recursive: true, mode: 0o700 });
+  const backend = await openBackend(options.databaseDirectory, ANSWER_BYTES_MAX);
+  const endpoint = createEndpoint(backend, log);
+  rmSync(options.socket, { force: true });
+  await endpoint.listen({ path: options.socket });
+  const tcpPort =
+    options.tcpPort === undefined ? undefined : await endpoint.listen({ port: options.tcpPort });
+
+  parentPort?.on('message', async (message: ToWorker) => {
+    if (message.kind !== 'stop') return;
+    await endpoint.stop();
+    backend.close();
+    tell({ kind: 'stopped' });
+    parentPort?.close();
+  });
+  tell({ kind: 'ready', tcpPort });
+}
+
+try {
+  await main(workerData as WorkerOptions);
+} catch (thrown) {
+  const code = thrown instanceof TailraceError ? thrown.code : 'database_failed';
+  tell({ kind: 'failed', code, message: messageOf(thrown) });
+}
