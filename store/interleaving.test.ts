@@ -1,0 +1,353 @@
+// Two writers and a refresher, stepped in any order, against a model of the database between them: what they decide is
+// the program's own code; the database is played with its locks, snapshots and TimescaleDB's invalidations.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type DirtyMarks, dirtyMarks } from './dirty-ranges.ts';
+import {
+  horizonOf,
+  planRollup,
+  rollupEnd,
+  takeNewest,
+  takeOldest,
+  type Window,
+} from './refresh-plan.ts';
+import { sortReadings } from './sort-readings.ts';
+import { batchOf } from './testing.ts';
+
+const MINUTE = 60_000_000;
+const LEVELS = [
+  { ordinal: 20, minutes: 1 },
+  { ordinal: 30, minutes: 4 },
+  { ordinal: 40, minutes: 8 },
+];
+
+/** Rules that can be broken, to see that the check would notice. */
+type BrokenRule =
+  | 'claims without the lock'
+  | 'takes back every mark'
+  | 'counts claimed marks as cover'
+  | 'marks only what was materialised before';
+
+interface Mark {
+  readonly id: string;
+  readonly seriesId: number;
+  readonly startUs: number;
+  readonly endUs: number;
+  claimed: boolean;
+  refreshed: number;
+}
+
+interface Level {
+  readonly name: string;
+  readonly ordinal: number;
+  readonly bucketUs: number;
+  readonly refreshableFromUs: number;
+  materialisedBeforeUs: number;
+  /** What each bucket holds, as text, by series and start. */
+  readonly buckets: Map<string, string>;
+  /** TimescaleDB records changes below it; above it all is to be materialised. */
+  thresholdUs: number;
+  /** Starts of buckets that changed since they were materialised, each with the number of the change. */
+  readonly invalid: Map<number, number>;
+}
+
+interface Reading {
+  readonly id: number;
+  /** µs since 1970 UTC. */
+  readonly t: number;
+  readonly v: number;
+}
+
+/** One that takes steps; ends when its work is done. */
+type Actor = Generator<void, void, void>;
+
+function createModel(broken?: BrokenRule) {
+  const readings = new Map<string, Reading>();
+  let marks: Mark[] = [];
+  let lateBeforeUs = Number.NEGATIVE_INFINITY;
+  let shared = 0;
+  let exclusive = false;
+  let changes = 0;
+  let nextMark = 1;
+  const levels: Level[] = LEVELS.map(({ ordinal, minutes }) => ({
+    name: `rollup_${minutes}m`,
+    ordinal,
+    bucketUs: minutes * MINUTE,
+    refreshableFromUs: Number.NEGATIVE_INFINITY,
+    materialisedBeforeUs: Number.NEGATIVE_INFINITY,
+    buckets: new Map(),
+    thresholdUs: Number.NEGATIVE_INFINITY,
+    invalid: new Map(),
+  }));
+
+  function invalidate(level: Level | undefined, timeUs: number): void {
+    if (level === undefined || timeUs >= level.thresholdUs) return;
+    level.invalid.set(floorTo(timeUs, level.bucketUs), ++changes);
+  }
+
+  function* write(rows: readonly Reading[]): Actor {
+    while (exclusive) yield;
+    shared++;
+    try {
+      yield;
+      const seenLateBeforeUs = lateBeforeUs;
+      yield;
+      const batch = batchOf(rows);
+      const own = fresh(dirtyMarks(batch, sortReadings(batch).numbers, seenLateBeforeUs));
+      yield;
+      // COMMIT
+      for (const row of rows) {
+        readings.set(`${row.id}@${row.t}`, row);
+        invalidate(levels[0], row.t);
+      }
+      marks.push(...own);
+    } finally {
+      shared--;
+    }
+  }
+
+  function fresh(late: DirtyMarks): Mark[] {
+    const counts = (mark: Mark) => broken === 'counts claimed marks as cover' || !mark.claimed;
+    return late.seriesIds.flatMap((seriesId, i) => {
+      const startUs = late.startsUs[i]!;
+      const endUs = late.endsUs[i]!;
+      if (
+        broken === 'marks only what was materialised before' &&
+        startUs >= levels[0]!.materialisedBeforeUs
+      ) {
+        return [];
+      }
+      const isCovered = marks.some(
+        (mark) =>
+          counts(mark) &&
+          mark.seriesId === seriesId &&
+          mark.startUs <= startUs &&
+          mark.endUs >= endUs,
+      );
+      if (isCovered) return [];
+      return { id: `${nextMark++}`, seriesId, startUs, endUs, claimed: false, refreshed: 0 };
+    });
+  }
+
+  function* refresh(nowUs: number, sliceUs: number, claimsMax: number): Actor {
+    const isLocked = broken !== 'claims without the lock';
+    while (isLocked && (shared > 0 || exclusive)) yield;
+    exclusive = isLocked;
+    let claims: Mark[];
+    try {
+      yield;
+      lateBeforeUs = Math.max(lateBeforeUs, horizonOf(nowUs, MINUTE, MINUTE));
+      claims = [...marks].sort((a, b) => b.startUs - a.startUs).slice(0, claimsMax);
+      for (const mark of claims) mark.claimed = true;
+    } finally {
+      if (isLocked) exclusive = false;
+    }
+    const claimed = { lateBeforeUs, claims: claims.map((mark) => ({ ...mark })), oldestUs: 0 };
+    for (const [depth, level] of levels.entries()) {
+      yield;
+      const plan = planRollup({ rollup: { ...level }, ...claimed });
+      const length = Math.max(level.bucketUs, floorTo(sliceUs, level.bucketUs));
+      for (let next = takeNewest(plan.stale, length); next; next = takeNewest(next.rest, length)) {
+        yield* materialise(depth, next.slice);
+      }
+      for (const mark of claims) mark.refreshed = Math.max(mark.refreshed, level.ordinal);
+      for (let rest = plan.fresh; rest !== undefined; ) {
+        const taken = takeOldest(rest, length);
+        yield* materialise(depth, taken.slice);
+        level.materialisedBeforeUs = taken.slice.endUs;
+        rest = taken.rest;
+        yield;
+      }
+      if (plan.fresh === undefined) {
+        level.materialisedBeforeUs = rollupEnd(level, claimed.lateBeforeUs);
+      }
+    }
+    yield;
+    const isDone = (mark: Mark) => broken === 'takes back every mark' || claims.includes(mark);
+    marks = marks.filter((mark) => !isDone(mark));
+  }
+
+  /** Two transactions, as TimescaleDB does it: move the threshold; then materialise what is invalid, as of a snapshot. */
+  function* materialise(depth: number, { startUs, endUs }: Window): Actor {
+    const level = levels[depth]!;
+    const source = levels[depth - 1];
+    const wasUs = level.thresholdUs;
+    if (endUs > wasUs) {
+      for (let at = Number.isFinite(wasUs) ? wasUs : startUs; at < endUs; at += level.bucketUs) {
+        level.invalid.set(at, ++changes);
+      }
+      level.thresholdUs = endUs;
+    }
+    yield;
+    const taken = [...level.invalid].filter(([at]) => at >= startUs && at < endUs);
+    const contents = new Map(taken.map(([at]) => [at, digests(source, at, at + level.bucketUs)]));
+    yield;
+    // COMMIT: what became invalid since the snapshot stays so.
+    for (const [at, change] of taken) {
+      if (level.invalid.get(at) === change) level.invalid.delete(at);
+      for (const id of [1, 2]) level.buckets.delete(`${id}@${at}`);
+      for (const [id, text] of contents.get(at) ?? []) level.buckets.set(`${id}@${at}`, text);
+      invalidate(levels[depth + 1], at);
+    }
+    yield;
+  }
+
+  /** What [startUs, endUs) holds in readings or in a rollup, by series. */
+  function digests(source: Level | undefined, startUs: number, endUs: number): Map<number, string> {
+    const found: [id: number, t: number, text: string][] =
+      source === undefined
+        ? [...readings.values()].map(({ id, t, v }) => [id, t, `${t}=${v}`])
+        : [...source.buckets].map(([key, text]) => {
+            const [id, t] = key.split('@').map(Number);
+            return [id!, t!, text];
+          });
+    const texts = new Map<number, string>();
+    for (const [id, , text] of found
+      .filter(([, t]) => t >= startUs && t < endUs)
+      .sort((a, b) => a[1] - b[1])) {
+      const before = texts.get(id);
+      texts.set(id, before === undefined ? text : `${before} ${text}`);
+    }
+    return texts;
+  }
+
+  /** Every bucket that a reader would take from a rollup and that is not what the readings say. */
+  function faults(): string[] {
+    return levels.flatMap((level) => {
+      const found: string[] = [];
+      for (let at = 0; at + level.bucketUs <= level.materialisedBeforeUs; at += level.bucketUs) {
+        const raw = digests(undefined, at, at + level.bucketUs);
+        for (const id of [1, 2]) {
+          const isDirty = marks.some(
+            (mark) =>
+              mark.seriesId === id &&
+              mark.refreshed < level.ordinal &&
+              mark.startUs < at + level.bucketUs &&
+              mark.endUs > at,
+          );
+          const held = level.buckets.get(`${id}@${at}`);
+          if (!isDirty && held !== raw.get(id)) {
+            found.push(`${level.name} of ${id} at ${at / MINUTE}: ${held} is not ${raw.get(id)}`);
+          }
+        }
+      }
+      return found;
+    });
+  }
+
+  return { write, refresh, faults, marks: () => marks };
+}
+
+function floorTo(timeUs: number, stepUs: number): number {
+  return Math.floor(timeUs / stepUs) * stepUs;
+}
+
+/** Who takes the next step; `time` lets a minute pass, `kill` ends the refresher where it stands. */
+type Turn = 'first' | 'second' | 'refresher' | 'time' | 'kill';
+
+const reading = fc.record({
+  id: fc.integer({ min: 1, max: 2 }),
+  /** Half minutes before the present, or a little after it. */
+  age: fc.integer({ min: -2, max: 30 }),
+  v: fc.nat(3),
+});
+const schedule = fc.record({
+  turns: fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant<Turn>('first') },
+      { weight: 3, arbitrary: fc.constant<Turn>('second') },
+      { weight: 8, arbitrary: fc.constant<Turn>('refresher') },
+      { weight: 2, arbitrary: fc.constant<Turn>('time') },
+      { weight: 1, arbitrary: fc.constant<Turn>('kill') },
+    ),
+    { minLength: 40, maxLength: 160 },
+  ),
+  batches: fc.array(fc.array(reading, { minLength: 1, maxLength: 3 }), {
+    minLength: 1,
+    maxLength: 12,
+  }),
+  sliceMinutes: fc.integer({ min: 1, max: 12 }),
+  claimsMax: fc.integer({ min: 1, max: 6 }),
+});
+
+type Schedule = typeof schedule extends fc.Arbitrary<infer T> ? T : never;
+
+/** Plays a schedule; gives the first thing that a reader would have got wrong. */
+function play(given: Schedule, broken?: BrokenRule): string | undefined {
+  const model = createModel(broken);
+  const actors = new Map<Turn, Actor>();
+  let nowUs = 20 * MINUTE;
+  let batch = 0;
+
+  function begin(turn: Turn): Actor {
+    if (turn === 'refresher') {
+      return model.refresh(nowUs, given.sliceMinutes * MINUTE, given.claimsMax);
+    }
+    const rows = given.batches[batch++ % given.batches.length]!;
+    return model.write(
+      rows.map(
+        ({ id, age, v }): Reading => ({ id, v, t: Math.max(0, nowUs - age * (MINUTE / 2)) }),
+      ),
+    );
+  }
+
+  for (const turn of given.turns) {
+    if (turn === 'time') nowUs += MINUTE;
+    else if (turn === 'kill') {
+      actors.get('refresher')?.return();
+      actors.delete('refresher');
+    } else {
+      const actor = actors.get(turn) ?? begin(turn);
+      if (actor.next().done) actors.delete(turn);
+      else actors.set(turn, actor);
+    }
+    const fault = model.faults()[0];
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+describe('two writers and a refresher, step by step in any order', () => {
+  it('never let a reader take from a rollup what the readings do not say', () => {
+    fc.assert(
+      fc.property(schedule, (given) => {
+        expect(play(given)).toBeUndefined();
+      }),
+      { numRuns: 4000 },
+    );
+  });
+
+  it('leave no mark behind once the refresher has run by itself', () => {
+    fc.assert(
+      fc.property(schedule, ({ batches, sliceMinutes }) => {
+        const model = createModel();
+        const nowUs = 20 * MINUTE;
+        const run = (actor: Actor) => {
+          while (!actor.next().done);
+        };
+        run(model.refresh(nowUs, sliceMinutes * MINUTE, 100));
+        for (const rows of batches) {
+          run(
+            model.write(rows.map(({ id, age, v }) => ({ id, v, t: nowUs - age * (MINUTE / 2) }))),
+          );
+        }
+        run(model.refresh(nowUs + MINUTE, sliceMinutes * MINUTE, 1000));
+        expect([model.marks(), model.faults()]).toEqual([[], []]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it.each<BrokenRule>([
+    'claims without the lock',
+    'takes back every mark',
+    'counts claimed marks as cover',
+    'marks only what was materialised before',
+  ])('would be caught by this test where the refresher or a writer %s', (broken) => {
+    const result = fc.check(
+      fc.property(schedule, (given) => play(given, broken) === undefined),
+      { numRuns: 20_000, endOnFailure: true },
+    );
+    expect(result.failed).toBe(true);
+  });
+});
