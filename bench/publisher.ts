@@ -94,9 +94,9 @@ function answer(kind: PublisherAnswer['kind']): void {
   process.send?.({ kind } satisfies PublisherAnswer);
 }
 
-/** Connects to `host:port`, then does what the parent asks until the parent goes. */
-async function main(host: string, port: number): Promise<void> {
-  const socket = connect({ host, port, noDelay: true });
+/** Connects to a broker of this machine, then does what the parent asks until the parent goes. */
+async function main(port: number): Promise<void> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   let received = 0;
   socket.on('data', (data) => {
     received += data.length;
@@ -124,4 +124,4 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-main(process.argv[2] ?? '', Number(process.argv[3])).catch(fail);
+main(Number(process.argv[2])).catch(fail);

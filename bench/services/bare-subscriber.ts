@@ -2,6 +2,7 @@
 // can take from the same broker.
 import mqtt from 'mqtt';
 import type { Part } from '../../lib/lifecycle.ts';
+import { createCountdown } from '../countdown.ts';
 
 export interface BareSubscriber extends Part {
   /** Resolves when so many messages have come since the call. */
@@ -14,21 +15,12 @@ export async function startBareSubscriber(url: string, root: string): Promise<Ba
     protocolVersion: 5,
     properties: { receiveMaximum: 65_535 },
   });
-  let missing = 0;
-  let done = (): void => {};
-  client.on('message', () => {
-    missing--;
-    if (missing === 0) done();
-  });
+  const received = createCountdown();
+  client.on('message', () => received.count());
   await client.subscribeAsync(`${root}/#`, { qos: 1 });
   return {
     name: 'bare subscriber',
-    receive(messages) {
-      missing = messages;
-      return new Promise((resolve) => {
-        done = resolve;
-      });
-    },
+    receive: (messages) => received.next(messages),
     async stop() {
       await client.endAsync();
     },

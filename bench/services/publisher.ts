@@ -13,10 +13,10 @@ export interface Publisher extends Part {
   publish(): Promise<void>;
 }
 
-/** Starts the process and connects it to a broker. */
-export async function startPublisher(broker: { host: string; port: number }): Promise<Publisher> {
+/** Starts the process and connects it to the broker at a port of this machine. */
+export async function startPublisher(port: number): Promise<Publisher> {
   const file = fileURLToPath(new URL('../publisher.js', import.meta.url));
-  const child = fork(file, [broker.host, String(broker.port)], {
+  const child = fork(file, [String(port)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const ended = once(child, 'exit');
