@@ -1,0 +1,77 @@
+// Who asks, and what the policy says to it: tokens, tickets and decisions in one place.
+import { TailraceError } from '../lib/errors.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { Action, Claims, Grant } from '../policies/grant.ts';
+import type { Policy } from '../policies/policy.ts';
+import { CLOCK_TOLERANCE_S, type TokenVerifier } from '../policies/tokens.ts';
+import type { Request } from './http/request.ts';
+import type { RequestFacts } from './http/routes.ts';
+import { createTickets, type Tickets } from './tickets.ts';
+
+export interface Authority {
+  /** Claims of the request's bearer token. @throws TailraceError `token_missing`, `token_invalid`, `token_expired`. */
+  claimsOf(request: Request): Promise<Claims>;
+  /** Claims of a token. @throws TailraceError `token_invalid`, `token_expired`. */
+  verify(token: string): Promise<Claims>;
+  /** Claims behind the `ticket` parameter of an event stream. @throws TailraceError `ticket_invalid`. */
+  redeemForStream(request: Request, nowMs: number): Claims;
+  /** A grant that allows the action. @throws TailraceError `forbidden` with the policy's reason. */
+  decide(action: Action, claims: Claims, facts: RequestFacts, nowMs: number): Grant;
+  /** What the policy says, be it yes or no. */
+  ask(action: Action, claims: Claims, facts: RequestFacts, nowMs: number): Grant;
+  readonly tickets: Tickets;
+  readonly revision: string;
+}
+
+export interface AuthorityOptions {
+  readonly policy: Policy;
+  readonly tokens: TokenVerifier;
+  readonly metrics: Metrics;
+}
+
+function bearerToken(request: Request): string {
+  const header = request.headers.get('authorization');
+  if (header === undefined || header.trim() === '') {
+    throw new TailraceError('token_missing', 'Send "Authorization: Bearer <token>".');
+  }
+  const token = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(header)?.[1];
+  if (token === undefined) {
+    throw new TailraceError('token_invalid', 'The Authorization header has no bearer token.');
+  }
+  return token;
+}
+
+/** What binds a ticket to its stream: every parameter but the ticket itself, and the page's origin. */
+function streamKey(request: Request): string {
+  const parameters = [...request.query].filter(([name]) => name !== 'ticket').sort();
+  return JSON.stringify([request.path, request.headers.get('origin') ?? '', parameters]);
+}
+
+/** Makes the authority of one server. */
+export function createAuthority(options: AuthorityOptions): Authority {
+  const { policy, tokens, metrics } = options;
+  const tickets = createTickets({ metrics, toleranceS: CLOCK_TOLERANCE_S });
+
+  function ask(action: Action, claims: Claims, facts: RequestFacts, nowMs: number): Grant {
+    return policy.decide({ action, claims, request: facts, nowMs });
+  }
+
+  return {
+    verify: (token) => tokens.verify(token),
+    ask,
+    tickets,
+    claimsOf: async (request) => tokens.verify(bearerToken(request)),
+    redeemForStream: (request, nowMs) =>
+      tickets.redeemForStream(request.query.get('ticket') ?? '', streamKey(request), nowMs),
+    decide(action, claims, facts, nowMs) {
+      const grant = ask(action, claims, facts, nowMs);
+      if (grant.allow) return grant;
+      throw new TailraceError('forbidden', grant.reason, {
+        details: { action, decision_id: grant.decisionId },
+      });
+    },
+    get revision() {
+      return policy.revision;
+    },
+  };
+}

@@ -1,0 +1,140 @@
+// The routes, each with how it is granted: one that does not say so does not start.
+import { TailraceError } from '../../lib/errors.ts';
+import { ACTIONS, type Action, type Claims, type Grant } from '../../policies/grant.ts';
+import type { AnyReply } from './reply.ts';
+import type { Request } from './request.ts';
+
+/** A query parameter: what the OpenAPI page says about it. `schema` is JSON Schema. */
+export interface Parameter {
+  readonly name: string;
+  readonly description: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+  readonly required?: boolean;
+  readonly example?: string;
+}
+
+interface RouteCommon {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly summary: string;
+  readonly parameters: readonly Parameter[];
+  /** Media types of the answer, the default first. */
+  readonly types: readonly string[];
+  /** Status of success; 200 unless said. */
+  readonly status?: number;
+}
+
+/** What the policy may know of a request beside who sent it; times in ms since 1970. */
+export interface RequestFacts {
+  readonly start?: number;
+  readonly end?: number;
+  readonly step_ms?: number | null;
+  readonly protocol: string;
+  readonly origin?: string;
+}
+
+/** Who asks, and what the policy allows. */
+export interface Access {
+  readonly claims: Claims;
+  readonly grant: Grant;
+}
+
+/** A request that was read and found well-formed, waiting for its decision. */
+export interface Prepared {
+  readonly facts: RequestFacts;
+  handle(access: Access): Promise<AnyReply> | AnyReply;
+}
+
+type Handler = (request: Request) => Promise<AnyReply> | AnyReply;
+
+export interface PublicRoute extends RouteCommon {
+  readonly grant: 'public';
+  readonly handle: Handler;
+}
+
+export interface LoopbackRoute extends RouteCommon {
+  readonly grant: 'loopback';
+  readonly handle: Handler;
+}
+
+/** Any verified token will do, because the answer is about that token. */
+export interface SubjectRoute extends RouteCommon {
+  readonly grant: 'subject';
+  readonly handle: (request: Request, claims: Claims) => Promise<AnyReply> | AnyReply;
+}
+
+export interface DecidedRoute extends RouteCommon {
+  readonly grant: { readonly action: Action };
+  /** Whether `?ticket=` may stand for a token. */
+  readonly ticket?: boolean;
+  /** Reads the parameters; throws TailraceError for those that cannot be used. */
+  readonly prepare: (request: Request) => Prepared;
+}
+
+export type Route = PublicRoute | LoopbackRoute | SubjectRoute | DecidedRoute;
+
+export interface Registry {
+  readonly routes: readonly Route[];
+  /**
+   * The route of a request. HEAD is answered by GET's.
+   *
+   * @throws TailraceError `not_found`, `method_not_allowed`.
+   */
+  find(method: string, path: string): Route;
+  /** Methods of a path, as in an Allow header; empty where there is no such path. */
+  methods(path: string): string;
+}
+
+function isGranted(route: Route): boolean {
+  const grant: unknown = route.grant;
+  if (grant === 'public' || grant === 'loopback' || grant === 'subject') return true;
+  if (typeof grant !== 'object' || grant === null || !('action' in grant)) return false;
+  return ACTIONS.some((action) => action === grant.action);
+}
+
+/**
+ * Makes a registry.
+ *
+ * @throws TailraceError `route_without_grant`, `route_twice`: such a server must not start.
+ */
+export function createRegistry(routes: readonly Route[]): Registry {
+  const byPath = new Map<string, Map<string, Route>>();
+  for (const route of routes) {
+    if (!isGranted(route)) {
+      throw new TailraceError(
+        'route_without_grant',
+        `${route.method} ${route.path} does not say how it is granted.`,
+      );
+    }
+    const methods = byPath.get(route.path) ?? new Map<string, Route>();
+    if (methods.has(route.method)) {
+      throw new TailraceError('route_twice', `${route.method} ${route.path} is there twice.`);
+    }
+    byPath.set(route.path, methods.set(route.method, route));
+  }
+
+  function methods(path: string): string {
+    const found = byPath.get(path);
+    if (found === undefined) return '';
+    return [...found.keys(), ...(found.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+  }
+
+  return {
+    routes,
+    methods,
+    find(method, path) {
+      const found = byPath.get(path);
+      if (found === undefined) {
+        throw new TailraceError('not_found', 'There is no such path; /docs lists those there are.');
+      }
+      const route = found.get(method === 'HEAD' ? 'GET' : method);
+      if (route === undefined) {
+        const allow = methods(path);
+        throw new TailraceError('method_not_allowed', `This path takes ${allow}.`, {
+          details: { allow },
+        });
+      }
+      return route;
+    },
+  };
+}

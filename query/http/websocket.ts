@@ -1,0 +1,139 @@
+// WebSockets of the engine as plain ends, so that what speaks over them knows nothing of the engine.
+import type { Log } from '../../lib/log.ts';
+import type { HttpResponse, TemplatedApp, WebSocket } from './engine.ts';
+import { isKnownProblem, problemReply } from './problem.ts';
+import { checkSizes, copyRequest, type Request } from './request.ts';
+import { beginExchange, type Exchange, sendReply } from './send.ts';
+
+/** One end of an open WebSocket. Nothing here throws after the close. */
+export interface SocketEnd {
+  send(data: string | Uint8Array): void;
+  /** Bytes that the engine holds because the client does not read. */
+  bufferedBytes(): number;
+  /** Sends a close frame behind what was sent, and forgets the socket. */
+  end(code: number, reason: string): void;
+}
+
+export interface SocketHandler {
+  /** `data` is the receiver's own. */
+  message(data: Uint8Array, isBinary: boolean): void;
+  drained(): void;
+  closed(): void;
+}
+
+export interface Accepted {
+  /** The subprotocol chosen; undefined where none was offered. */
+  readonly protocol: string | undefined;
+  connect(socket: SocketEnd): SocketHandler;
+}
+
+export interface WebSocketOptions {
+  readonly path: string;
+  /** Decides whether a connection may open. Throws TailraceError for the answer it gets instead. */
+  accept(request: Request): Promise<Accepted>;
+  /** Headers for the answers to those that may not. */
+  headers(request: Request): Record<string, string>;
+  /** A longer message closes the connection; up to it the handler says what is wrong. */
+  readonly messageMaxBytes: number;
+  readonly log: Log;
+}
+
+interface UserData {
+  readonly accepted: Accepted;
+  socket: OpenSocket | undefined;
+}
+
+interface OpenSocket {
+  readonly handler: SocketHandler;
+  open: boolean;
+}
+
+/** Seconds of silence after which a connection is given up; the engine pings before. */
+const IDLE_TIMEOUT_S = 60;
+
+function endOf(ws: WebSocket<UserData>, state: { open: boolean }): SocketEnd {
+  return {
+    send(data) {
+      if (!state.open) return;
+      ws.cork(() => ws.send(data, typeof data !== 'string'));
+    },
+    bufferedBytes: () => (state.open ? ws.getBufferedAmount() : 0),
+    end(code, reason) {
+      if (!state.open) return;
+      state.open = false;
+      ws.end(code, reason);
+    },
+  };
+}
+
+function upgrade(
+  exchange: Exchange,
+  request: Request,
+  accepted: Accepted,
+  context: Parameters<HttpResponse['upgrade']>[4],
+): void {
+  if (exchange.gone) return;
+  const { headers } = request;
+  const data: UserData = { accepted, socket: undefined };
+  exchange.res.cork(() =>
+    exchange.res.upgrade(
+      data,
+      headers.get('sec-websocket-key') ?? '',
+      accepted.protocol ?? '',
+      headers.get('sec-websocket-extensions') ?? '',
+      context,
+    ),
+  );
+}
+
+/** Lets an app take WebSockets at a path. */
+export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): void {
+  const { path, accept, headers, messageMaxBytes, log } = options;
+
+  async function acceptOrRefuse(request: Request): Promise<Accepted> {
+    checkSizes(request);
+    return accept(request);
+  }
+
+  app.ws<UserData>(path, {
+    maxPayloadLength: messageMaxBytes,
+    idleTimeout: IDLE_TIMEOUT_S,
+    sendPingsAutomatically: true,
+    // No limit of the engine's: it would drop frames silently. Whoever sends looks at bufferedBytes().
+    maxBackpressure: 0,
+    closeOnBackpressureLimit: false,
+    upgrade(res, req, context) {
+      const request = copyRequest(res, req);
+      const exchange = beginExchange(res);
+      acceptOrRefuse(request)
+        .then((accepted) => upgrade(exchange, request, accepted, context))
+        .catch((thrown: unknown) => {
+          if (!isKnownProblem(thrown)) log.error({ err: thrown, path }, 'an upgrade failed');
+          return sendReply(exchange, request, problemReply(thrown), headers(request));
+        })
+        .catch((cause: unknown) => {
+          log.error({ err: cause, path }, 'a refusal could not be sent');
+          if (!exchange.gone) res.close();
+        });
+    },
+    open(ws) {
+      const data = ws.getUserData();
+      // The end exists before its handler, which may send at once.
+      const state = { open: true };
+      const handler = data.accepted.connect(endOf(ws, state));
+      data.socket = Object.assign(state, { handler });
+    },
+    message(ws, message, isBinary) {
+      // A copy: the engine takes the memory back when this function returns.
+      const data = new Uint8Array(message.slice(0));
+      ws.getUserData().socket?.handler.message(data, isBinary);
+    },
+    drain: (ws) => ws.getUserData().socket?.handler.drained(),
+    close(ws) {
+      const { socket } = ws.getUserData();
+      if (socket === undefined) return;
+      socket.open = false;
+      socket.handler.closed();
+    },
+  });
+}

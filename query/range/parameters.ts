@@ -1,0 +1,238 @@
+// The parameters of a range, read into a question that is well-formed.
+import { TailraceError } from '../../lib/errors.ts';
+import type { RangeResolution } from '../../store/range/range.ts';
+import { parseStep, stepForWidth } from '../../store/range/step.ts';
+import { CHOICE_PARAMETERS, type Choice, readChoice } from '../choice.ts';
+import type { Parameter } from '../http/routes.ts';
+import {
+  invalidParameter,
+  notSupportedYet,
+  oneOf,
+  type ParameterReader,
+  wholeNumber,
+} from '../parameters.ts';
+import { parseTimeUs } from './times.ts';
+
+const WIDTH_DEFAULT = 1_000;
+const WIDTH_MAX = 10_000;
+const LIMIT_DEFAULT = 100_000;
+const LIMIT_MAX = 1_000_000;
+const DAY_MS = 86_400_000;
+
+export const AGGREGATES = [
+  'm4',
+  'first',
+  'last',
+  'min',
+  'max',
+  'mean',
+  'sum',
+  'count',
+  'stddev',
+] as const;
+export type Aggregate = (typeof AGGREGATES)[number];
+const LATER_AGGREGATES = ['p50', 'p90', 'p95', 'p99', 'twa', 'rate', 'delta'];
+
+const FILLS = ['none', 'null', 'previous', 'linear'] as const;
+export type Fill = (typeof FILLS)[number];
+
+const LATER_FORMATS = ['arrow'];
+export const FORMATS = ['json', 'csv', 'ndjson', 'msgpack'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export const RANGE_PARAMETERS: readonly Parameter[] = [
+  ...CHOICE_PARAMETERS,
+  {
+    name: 'start',
+    description: 'Start of the domain, included: RFC 3339, Unix seconds, or relative to now.',
+    schema: { type: 'string' },
+    required: true,
+    example: 'now-6h',
+  },
+  {
+    name: 'end',
+    description: 'End of the domain, excluded; now unless said. Written like `start`.',
+    schema: { type: 'string', default: 'now' },
+    example: 'now',
+  },
+  {
+    name: 'width',
+    description: 'Pixels of the chart: the step is the largest that gives as many buckets.',
+    schema: { type: 'integer', minimum: 1, maximum: WIDTH_MAX, default: WIDTH_DEFAULT },
+  },
+  {
+    name: 'step',
+    description: 'Length of a bucket, instead of width: `250ms`, `30s`, `1h`, `1d`, `1w`.',
+    schema: { type: 'string' },
+    example: '1m',
+  },
+  {
+    name: 'points',
+    description: '`raw` for the points themselves, instead of buckets.',
+    schema: { type: 'string', enum: ['raw'] },
+  },
+  {
+    name: 'agg',
+    description:
+      'What a bucket holds, one or several with commas. m4 is first, last, min and max with their times.',
+    schema: { type: 'string', default: 'm4' },
+    example: 'mean,count',
+  },
+  {
+    name: 'fill',
+    description: 'What stands in buckets without points; with none they are left out.',
+    schema: { type: 'string', enum: FILLS, default: 'none' },
+  },
+  {
+    name: 'tz',
+    description: 'Time zone whose midnights steps of a day and longer start at.',
+    schema: { type: 'string', default: 'UTC' },
+  },
+  {
+    name: 'limit',
+    description: 'Most raw points of an answer, over all series.',
+    schema: { type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
+  },
+  {
+    name: 'page',
+    description: 'What the answer before gave as `next`.',
+    schema: { type: 'string' },
+  },
+  {
+    name: 'format',
+    description: 'Form of the answer; goes before Accept.',
+    schema: { type: 'string', enum: FORMATS },
+  },
+  {
+    name: 'index',
+    description: 'What the series run over.',
+    schema: { type: 'string', enum: ['time'], default: 'time' },
+  },
+];
+
+/** A range as it was asked for, before the policy and the catalogue have looked at it. */
+export interface RangeQuery {
+  readonly choice: Choice;
+  readonly startUs: number;
+  readonly endUs: number;
+  /** Of raw, `limit` is set and `after` is not. */
+  readonly resolution: RangeResolution;
+  readonly aggregates: readonly Aggregate[];
+  readonly fill: Fill;
+  /** Whether the caller asked for pages; json and msgpack are paged in any case. */
+  readonly limited: boolean;
+  readonly page: string | undefined;
+  readonly format: string | undefined;
+}
+
+function readTimeUs(reader: ParameterReader, name: string, nowUs: number): number | undefined {
+  const text = reader.one(name);
+  if (text === undefined) return undefined;
+  const us = parseTimeUs(text, nowUs);
+  if (us === undefined) {
+    throw invalidParameter(
+      name,
+      'has to be RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, or relative (now-6h)',
+    );
+  }
+  return us;
+}
+
+function readDomain(reader: ParameterReader, nowUs: number) {
+  const startUs = readTimeUs(reader, 'start', nowUs);
+  const endUs = readTimeUs(reader, 'end', nowUs) ?? nowUs;
+  if (startUs === undefined) {
+    throw new TailraceError('missing_parameter', 'Say where the range starts: start.', {
+      details: { parameter: 'start' },
+    });
+  }
+  if (endUs <= startUs) throw invalidParameter('end', 'has to be after start');
+  return { startUs, endUs };
+}
+
+function readResolution(reader: ParameterReader): RangeResolution {
+  const given = ['width', 'step', 'points'].filter((name) => reader.one(name) !== undefined);
+  if (given.length > 1) {
+    throw new TailraceError('conflicting_parameters', `Give one of ${given.join(' and ')}.`, {
+      details: { parameter: given[1] },
+    });
+  }
+  const step = reader.one('step');
+  if (step !== undefined) return { kind: 'step', ...parseStep(step) };
+  if (oneOf(reader, 'points', ['raw']) === undefined) {
+    const pixels = wholeNumber(reader, 'width', { min: 1, max: WIDTH_MAX }) ?? WIDTH_DEFAULT;
+    return { kind: 'width', pixels };
+  }
+  const limit = wholeNumber(reader, 'limit', { min: 1, max: LIMIT_MAX }) ?? LIMIT_DEFAULT;
+  return { kind: 'raw', limit };
+}
+
+function readAggregates(reader: ParameterReader): Aggregate[] {
+  const names = reader
+    .many('agg')
+    .flatMap((value) => value.split(','))
+    .map((name) => name.trim());
+  return (names.length === 0 ? ['m4'] : names).map((name) => {
+    const aggregate = AGGREGATES.find((candidate) => candidate === name);
+    if (aggregate !== undefined) return aggregate;
+    if (LATER_AGGREGATES.includes(name)) throw notSupportedYet('agg', `${name} is not there yet`);
+    throw invalidParameter('agg', `has to be of ${AGGREGATES.join(', ')}`);
+  });
+}
+
+/** Time zones matter from steps of a day on; below, midnight in any zone starts a bucket or splits none. */
+function checkZone(reader: ParameterReader, spanUs: number, resolution: RangeResolution): void {
+  const zone = reader.one('tz');
+  if (zone === undefined) return;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+  } catch {
+    throw invalidParameter('tz', 'has to be a time zone, such as UTC or Europe/Oslo');
+  }
+  if (/^(Etc\/)?(UTC|GMT)$/i.test(zone) || resolution.kind === 'raw') return;
+  const stepMs =
+    resolution.kind === 'width' ? stepForWidth(spanUs, resolution.pixels) : resolution.stepMs;
+  if (stepMs >= DAY_MS) throw notSupportedYet('tz', 'days are cut in UTC only as yet');
+}
+
+function refuseWithRaw(reader: ParameterReader, isRaw: boolean): void {
+  const wrong = (isRaw ? ['agg', 'fill'] : ['limit', 'page']).find(
+    (name) => reader.many(name).length > 0,
+  );
+  if (wrong === undefined) return;
+  const why = isRaw ? 'is of buckets, and points=raw asks for none' : 'is of points=raw only';
+  throw new TailraceError('conflicting_parameters', `${wrong}: ${why}`, {
+    details: { parameter: wrong },
+  });
+}
+
+/**
+ * Reads a range's parameters.
+ *
+ * @throws TailraceError `missing_parameter`, `bad_parameter`, `conflicting_parameters`, `not_supported_yet`; each with
+ *   the parameter's name in its details.
+ */
+export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQuery {
+  const choice = readChoice(reader);
+  const { startUs, endUs } = readDomain(reader, nowUs);
+  const resolution = readResolution(reader);
+  refuseWithRaw(reader, resolution.kind === 'raw');
+  checkZone(reader, endUs - startUs, resolution);
+  const index = oneOf(reader, 'index', ['time', 'depth']);
+  if (index === 'depth') throw notSupportedYet('index', 'depth is not there yet');
+  const format = oneOf(reader, 'format', [...FORMATS, ...LATER_FORMATS]);
+  if (format !== undefined && LATER_FORMATS.includes(format)) {
+    throw notSupportedYet('format', `${format} is not there yet`);
+  }
+  return {
+    choice,
+    startUs,
+    endUs,
+    resolution,
+    aggregates: readAggregates(reader),
+    fill: oneOf(reader, 'fill', FILLS) ?? 'none',
+    limited: reader.one('limit') !== undefined,
+    page: reader.one('page'),
+    format,
+  };
+}

@@ -1,0 +1,159 @@
+// A range's answer as named columns, the same for every format: what the caller asked for, derived from what the store
+// gives, and filled where buckets are empty.
+import type {
+  M4Columns,
+  RangeAnswer,
+  RangeColumns,
+  StateColumns,
+} from '../../store/range/range.ts';
+import type { Series } from '../../store/series.ts';
+import type { Aggregate, Fill } from './parameters.ts';
+
+/** Cells of a column: numbers with NaN for none (no value is NaN), or texts with null for none. */
+export type Cells = Float64Array | readonly (string | null)[];
+
+export interface Column {
+  readonly name: string;
+  /** Times are µs since 1970 UTC. */
+  readonly kind: 'time' | 'value';
+  readonly cells: Cells;
+}
+
+export interface SeriesTable {
+  readonly series: Series;
+  /** The first is `t`; all are of one length. `q` is last, and only where some point is not good. */
+  readonly columns: readonly Column[];
+}
+
+export interface TableOptions {
+  readonly aggregates: readonly Aggregate[];
+  readonly fill: Fill;
+}
+
+/** True where an aggregate needs the count, the sum or the squares of a bucket. */
+export function needsStats(aggregates: readonly Aggregate[]): boolean {
+  return aggregates.some((one) => ['mean', 'sum', 'count', 'stddev'].includes(one));
+}
+
+const time = (name: string, cells: Cells): Column => ({ name, kind: 'time', cells });
+const value = (name: string, cells: Cells): Column => ({ name, kind: 'value', cells });
+
+function rawColumns(columns: Extract<RangeColumns, { kind: 'raw' }>): Column[] {
+  const plain = [time('t', columns.t), value('v', columns.v)];
+  if (columns.q.every((quality) => quality === 0)) return plain;
+  return [...plain, value('q', Float64Array.from(columns.q))];
+}
+
+function m4(columns: M4Columns | StateColumns): Column[] {
+  const ends = [
+    value('first', columns.first),
+    time('t_first', columns.tFirst),
+    value('last', columns.last),
+    time('t_last', columns.tLast),
+  ];
+  if (!('min' in columns)) return ends;
+  return [
+    ...ends,
+    value('min', columns.min),
+    time('t_min', columns.tMin),
+    value('max', columns.max),
+    time('t_max', columns.tMax),
+  ];
+}
+
+/** Statistics of a bucket from count, sum and squares about the mean; the deviation is the population's. */
+function statistic(name: 'mean' | 'sum' | 'count' | 'stddev', columns: M4Columns): Float64Array {
+  const stats = columns.stats;
+  if (stats === undefined) throw new Error(`${name} asked for, and the store gave no statistics`);
+  if (name === 'sum' || name === 'count') return stats[name];
+  const from = name === 'mean' ? stats.sum : stats.squares;
+  return from.map((sum, i) => {
+    const mean = sum / (stats.count[i] ?? 0);
+    return name === 'mean' ? mean : Math.sqrt(Math.max(mean, 0));
+  });
+}
+
+/** A text has a first and a last; what it has not is none in every bucket. */
+function aggregateColumns(aggregate: Aggregate, columns: M4Columns | StateColumns): Column[] {
+  if (aggregate === 'm4') return m4(columns);
+  if (aggregate === 'first' || aggregate === 'last') return [value(aggregate, columns[aggregate])];
+  if (!('min' in columns)) return [value(aggregate, new Array(columns.t.length).fill(null))];
+  if (aggregate === 'min' || aggregate === 'max') return [value(aggregate, columns[aggregate])];
+  return [value(aggregate, statistic(aggregate, columns))];
+}
+
+function bucketColumns(
+  columns: M4Columns | StateColumns,
+  aggregates: readonly Aggregate[],
+): Column[] {
+  const found = new Map<string, Column>();
+  for (const column of aggregates.flatMap((one) => aggregateColumns(one, columns))) {
+    found.set(column.name, column);
+  }
+  return [time('t', columns.t), ...found.values()];
+}
+
+/** For each bucket of the domain the row that it comes from, or -1. */
+function rowsOfGrid(t: Float64Array, startUs: number, stepUs: number, buckets: number): Int32Array {
+  const rows = new Int32Array(buckets).fill(-1);
+  for (const [row, us] of t.entries()) rows[Math.round((us - startUs) / stepUs)] = row;
+  return rows;
+}
+
+function interpolate(cells: Float64Array, t: Float64Array, row: number, us: number): number {
+  const [t0, t1] = [t[row] ?? 0, t[row + 1] ?? 0];
+  const [v0, v1] = [cells[row] ?? Number.NaN, cells[row + 1] ?? Number.NaN];
+  return v0 + (v1 - v0) * ((us - t0) / (t1 - t0));
+}
+
+/** What a column says in a bucket without points, after the row `row`. */
+function gapCell(column: Column, fill: Fill, t: Float64Array, row: number, us: number) {
+  if (fill === 'null') return undefined;
+  if (column.name === 'count') return 0;
+  if (fill === 'previous' || !(column.cells instanceof Float64Array)) return column.cells[row];
+  return interpolate(column.cells, t, row, us);
+}
+
+function fillColumn(
+  column: Column,
+  fill: Fill,
+  t: Float64Array,
+  grid: Float64Array,
+  rows: Int32Array,
+): Column {
+  const isNumber = column.cells instanceof Float64Array;
+  const cells: (number | string | null | undefined)[] = [];
+  let before = -1;
+  for (const [i, us] of grid.entries()) {
+    const row = rows[i] ?? -1;
+    if (row >= 0) before = row;
+    const cell = row >= 0 ? column.cells[row] : gapCell(column, fill, t, before, us);
+    cells.push(cell ?? (isNumber ? Number.NaN : null));
+  }
+  return { ...column, cells: isNumber ? Float64Array.from(cells as number[]) : (cells as Cells) };
+}
+
+/** Puts a row into every bucket; with `previous` and `linear` from the first one that has points to the last. */
+function fillGaps(columns: readonly Column[], fill: Fill, answer: RangeAnswer): readonly Column[] {
+  const t = columns[0]?.cells;
+  if (fill === 'none' || answer.stepMs === null || !(t instanceof Float64Array)) return columns;
+  const stepUs = answer.stepMs * 1_000;
+  const startUs = fill === 'null' ? answer.startUs : (t[0] ?? answer.startUs);
+  const endUs = fill === 'null' ? answer.endUs : (t.at(-1) ?? startUs - stepUs) + stepUs;
+  const buckets = Math.round((endUs - startUs) / stepUs);
+  const grid = new Float64Array(buckets).map((_, i) => startUs + i * stepUs);
+  const rows = rowsOfGrid(t, startUs, stepUs, buckets);
+  const filled = columns.slice(1).map((column) => fillColumn(column, fill, t, grid, rows));
+  return [time('t', grid), ...filled];
+}
+
+/** The tables of an answer, in its order. */
+export function tablesOf(answer: RangeAnswer, options: TableOptions): SeriesTable[] {
+  return answer.series.map(({ series, columns }) => ({
+    series,
+    columns:
+      columns.kind === 'raw'
+        ? rawColumns(columns)
+        : fillGaps(bucketColumns(columns, options.aggregates), options.fill, answer),
+  }));
+}

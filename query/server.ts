@@ -1,0 +1,148 @@
+// Puts the query server together: routes, tails, and the engine that they are served by.
+import type { Clock } from '../lib/clock.ts';
+import { TailraceError } from '../lib/errors.ts';
+import type { Feed } from '../lib/feed/feed.ts';
+import type { Part } from '../lib/lifecycle.ts';
+import type { Log } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { Policy } from '../policies/policy.ts';
+import type { TokenVerifier } from '../policies/tokens.ts';
+import type { Catalogue } from '../store/catalogue.ts';
+import type { Latest } from '../store/latest.ts';
+import type { RangeReader } from '../store/range/read.ts';
+import { createAuthority } from './authority.ts';
+import { type Engine, loadEngine, type TemplatedApp } from './http/engine.ts';
+import { createRegistry, type Route } from './http/routes.ts';
+import { commonHeaders, createService } from './http/serve.ts';
+import { serveWebSockets } from './http/websocket.ts';
+import { rangeRoute } from './range/route.ts';
+import { healthRoutes, type Readiness } from './routes/health.ts';
+import { latestRoute } from './routes/latest.ts';
+import { meRoute } from './routes/me.ts';
+import { documentRoutes } from './routes/openapi.ts';
+import { pageRoutes } from './routes/page.ts';
+import { seriesRoute } from './routes/series.ts';
+import { ticketsRoute } from './routes/tickets.ts';
+import { createTails } from './tail/tails.ts';
+
+export interface QueryServerOptions {
+  /** Address to listen at. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly catalogue: Catalogue;
+  readonly rangeReader: RangeReader;
+  readonly latest: Latest;
+  readonly feed: Feed;
+  readonly policy: Policy;
+  readonly tokens: TokenVerifier;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Origins whose pages may read answers, exactly as browsers write them. */
+  readonly corsOrigins: readonly string[];
+  readonly readiness: Readiness;
+  /** Where the built chart page lies; none is served without. */
+  readonly pageDirectory?: string | undefined;
+  /** Routes of others, mounted beside the interface's own. */
+  readonly routes?: readonly Route[];
+}
+
+export interface QueryServer extends Part {
+  readonly url: string;
+  readonly port: number;
+}
+
+/** How long answers in progress may take after `stop`. */
+const DRAIN_MAX_MS = 10_000;
+/** Tails get this long to read their `bye`. */
+const BYE_MS = 300;
+/** The contract's 64 KB are answered by an error frame; what is longer than this closes the connection. */
+const MESSAGE_MAX_BYTES = 1024 * 1024;
+
+/**
+ * Starts the query server; resolves when it listens.
+ *
+ * @throws TailraceError `http_engine`, `http_port` (the address is taken or not ours), `route_without_grant`.
+ */
+export async function startQueryServer(options: QueryServerOptions): Promise<QueryServer> {
+  const { catalogue, rangeReader, latest, feed, clock, log, metrics } = options;
+  const engine = loadEngine();
+  const authority = createAuthority(options);
+  const corsOrigins = new Set(options.corsOrigins);
+  const sources = { catalogue, rangeReader, feed, clock };
+  const tails = await createTails({ ...sources, authority, log, metrics });
+  const interfaceRoutes = [
+    seriesRoute({ catalogue, latest }),
+    rangeRoute(sources),
+    latestRoute({ catalogue, latest, clock }),
+    tails.route,
+    ticketsRoute({ authority, clock }),
+    meRoute({ authority, clock }),
+    ...healthRoutes(options),
+  ];
+  const registry = createRegistry([
+    ...interfaceRoutes,
+    ...documentRoutes(interfaceRoutes),
+    ...pageRoutes(options.pageDirectory),
+    ...(options.routes ?? []),
+  ]);
+  const service = createService({ registry, authority, corsOrigins, clock, log, metrics });
+
+  const app = engine.App();
+  serveWebSockets(app, {
+    path: tails.route.path,
+    accept: (request) => tails.accept(request),
+    headers: (request) => commonHeaders(request, corsOrigins, registry.methods(request.path)),
+    messageMaxBytes: MESSAGE_MAX_BYTES,
+    log,
+  });
+  app.any('/*', (res, req) => service.handle(res, req));
+  const listening = await listen(engine, app, options);
+
+  async function stop(): Promise<void> {
+    engine.us_listen_socket_close(listening.socket);
+    tails.stop();
+    await Promise.race([service.idle(), after(DRAIN_MAX_MS)]);
+    await after(BYE_MS);
+    // Connections that are kept alive would hold the process otherwise.
+    app.close();
+  }
+
+  let stopping: Promise<void> | undefined;
+  return {
+    name: 'query server',
+    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${listening.port}`,
+    port: listening.port,
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+type ListenSocket = Parameters<Engine['us_listen_socket_close']>[0];
+
+function listen(
+  engine: Engine,
+  app: TemplatedApp,
+  { host, port }: { host: string; port: number },
+): Promise<{ socket: ListenSocket; port: number }> {
+  return new Promise((resolve, reject) => {
+    app.listen(host, port, (socket) => {
+      if (socket) resolve({ socket, port: engine.us_socket_local_port(socket) });
+      else {
+        reject(
+          new TailraceError(
+            'http_port',
+            `HTTP_HOST ${host} with HTTP_PORT ${port} cannot be listened at: taken, or no address of this machine.`,
+          ),
+        );
+      }
+    });
+  });
+}

@@ -1,0 +1,155 @@
+// The state of one tail connection, and how what waits in it gets out.
+
+import { TailraceError } from '../../lib/errors.ts';
+import { encodeCursor } from '../../lib/feed/feed.ts';
+import type { Claims, Grant } from '../../policies/grant.ts';
+import type { RequestFacts } from '../http/routes.ts';
+import { batchFrame, errorFrame, type ServerFrame, type SubscribeFrame } from './frames.ts';
+import type { Member } from './hub.ts';
+import type { Subscription } from './subscription.ts';
+import type { TailServices } from './tails.ts';
+
+export const CLOSE = {
+  expired: 4401,
+  forbidden: 4403,
+  tooSlow: 4408,
+  tooMany: 4429,
+  restart: 1012,
+} as const;
+
+/** All that waits for one connection; beyond, the largest subscription is conflated. */
+const WAITING_MAX_BYTES = 1024 * 1024;
+/** With more than this unsent nothing more is sent. */
+const UNSENT_MAX_BYTES = 64 * 1024;
+/** A connection that takes nothing for so long is given up. */
+const STALLED_MAX_MS = 20_000;
+
+/** What carries a connection's frames. */
+export interface Transport {
+  /** `cursor` is how far the frame brings the client, where it does. */
+  send(frame: ServerFrame, cursor?: string): void;
+  /** Bytes that wait because the client does not read; Infinity where only that is known. */
+  unsentBytes(): number;
+  /** Says bye and closes. */
+  close(code: number, detail: string): void;
+  readonly protocol: string;
+  readonly origin: string | undefined;
+}
+
+/** A subscription and the frame that asked for it. */
+export interface Held {
+  readonly frame: SubscribeFrame;
+  readonly subscription: Subscription;
+  /** Counts the times it was set up: an earlier setup that is still busy ends when it sees a later one. */
+  setups: number;
+}
+
+export interface Connection {
+  readonly transport: Transport;
+  readonly services: TailServices;
+  readonly held: Map<string, Held>;
+  /** What the hub knows of it. */
+  readonly member: Member;
+  readonly onClosed: () => void;
+  claims: Claims;
+  isOpen: boolean;
+  stall: { readonly unsent: number; readonly sinceMs: number } | undefined;
+}
+
+/** What the policy may know of a connection. */
+export function factsOf({ transport }: Connection): RequestFacts {
+  const { protocol, origin } = transport;
+  return { protocol, ...(origin === undefined ? {} : { origin }) };
+}
+
+/** What the policy says to this connection now, be it yes or no. */
+export function askAgain(connection: Connection): Grant {
+  const { authority, clock } = connection.services;
+  return authority.ask('tail', connection.claims, factsOf(connection), clock());
+}
+
+/** Ends a connection from this side. */
+export function close(connection: Connection, code: number, detail: string): void {
+  if (!connection.isOpen) return;
+  connection.transport.close(code, detail);
+  forget(connection);
+}
+
+/** Forgets a connection whose transport is gone. */
+export function forget(connection: Connection): void {
+  if (!connection.isOpen) return;
+  connection.isOpen = false;
+  connection.services.hub.leave(connection.member);
+  connection.held.clear();
+  connection.onClosed();
+}
+
+/** Sends an error frame; what is our own fault goes to the log as well. */
+export function fail(connection: Connection, thrown: unknown, id: string | undefined): void {
+  if (!connection.isOpen) return;
+  const { log } = connection.services;
+  if (!(thrown instanceof TailraceError)) log.error({ err: thrown }, 'a tail failed');
+  connection.transport.send(errorFrame(thrown, id));
+}
+
+function isFlowing({ isOpen, transport }: Connection): boolean {
+  return isOpen && transport.unsentBytes() < UNSENT_MAX_BYTES;
+}
+
+function flush(connection: Connection, { frame, subscription }: Held, nowMs: number): void {
+  const { counters } = connection.services;
+  const { sinceMs = nowMs } = subscription;
+  while (isFlowing(connection)) {
+    const batch = subscription.take(nowMs);
+    if (batch === undefined) return;
+    connection.transport.send(batchFrame(frame.id, batch), encodeCursor(batch.position));
+    counters.lagSeconds.observe((nowMs - sinceMs) / 1_000);
+    counters.delivered.inc(batch.kind === 'data' ? batch.points.length : 0);
+    counters.dropped.inc(batch.dropped);
+  }
+}
+
+/** Sends what may be sent, and makes what has to wait small enough to wait. */
+export function flushAll(connection: Connection): void {
+  const nowMs = connection.services.clock();
+  for (const one of connection.held.values()) flush(connection, one, nowMs);
+  keepWithin(connection);
+}
+
+/** Sends what has become due since; cheap where nothing has. */
+export function flushDue(connection: Connection, nowMs: number): void {
+  for (const { subscription } of connection.held.values()) {
+    const dueMs = subscription.dueMs();
+    if (dueMs === undefined || dueMs > nowMs) continue;
+    flushAll(connection);
+    return;
+  }
+}
+
+/** Conflates the largest subscriptions until what waits is within bounds; closes where that does not help. */
+function keepWithin(connection: Connection): void {
+  const subscriptions = Array.from(connection.held.values(), (one) => one.subscription);
+  if (subscriptions.some((subscription) => subscription.overflowed)) {
+    close(connection, CLOSE.tooSlow, 'more points came in than could be held while it was set up');
+    return;
+  }
+  const total = () => subscriptions.reduce((sum, subscription) => sum + subscription.bytes, 0);
+  while (connection.isOpen && total() > WAITING_MAX_BYTES) {
+    const largestFirst = subscriptions.toSorted((a, b) => b.bytes - a.bytes);
+    if (!largestFirst.some((subscription) => subscription.conflate())) {
+      close(connection, CLOSE.tooSlow, 'the connection does not even take summaries');
+    }
+  }
+}
+
+/** True where the connection has taken nothing for too long. */
+export function isStalled(connection: Connection, nowMs: number): boolean {
+  const unsent = connection.transport.unsentBytes();
+  const { stall } = connection;
+  if (unsent < UNSENT_MAX_BYTES) connection.stall = undefined;
+  else if (stall === undefined || unsent < stall.unsent) {
+    connection.stall = { unsent, sinceMs: nowMs };
+  }
+  const since = connection.stall?.sinceMs ?? nowMs;
+  return nowMs - since > STALLED_MAX_MS;
+}

@@ -1,0 +1,179 @@
+// Brings the feed to the subscriptions of this process: one follower of the feed, whatever the number of clients.
+import type { Clock } from '../../lib/clock.ts';
+import type { Feed, FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Catalogue } from '../../store/catalogue.ts';
+import type { Series } from '../../store/series.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Who has subscriptions: told when one of them has something to send, and of what concerns all. */
+export interface Member {
+  readonly subscriptions: Iterable<Subscription>;
+  /** Something may wait in these. */
+  ready(subscriptions: Iterable<Subscription>): void;
+  /** Series that were created; some may match. `missed` are records that came in before they were known. */
+  created(series: readonly Series[], missed: Missed): void;
+  gap(): void;
+  bundleChanged(): void;
+  revoked(record: { readonly subject?: string; readonly tokenId?: string }): void;
+}
+
+export interface Missed {
+  readonly records: readonly FeedRecord[];
+  /** How far the feed had come by then. */
+  readonly position: Position;
+}
+
+export interface Hub {
+  join(member: Member): void;
+  leave(member: Member): void;
+  /** From the position returned on, `subscription` is given every record. */
+  attach(member: Member, subscription: Subscription): Position;
+  detach(subscription: Subscription): void;
+  /** Gives points of these series to a subscription from now on. */
+  widen(subscription: Subscription, series: readonly Series[]): void;
+  stop(): void;
+}
+
+interface Attached {
+  readonly member: Member;
+  readonly subscription: Subscription;
+}
+
+export interface HubOptions {
+  readonly feed: Feed;
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Who is to be given the points of which series. */
+function createIndex() {
+  const attached = new Map<Subscription, Attached>();
+  const bySeries = new Map<number, Set<Attached>>();
+
+  function add(entry: Attached, ids: Iterable<number>): void {
+    for (const id of ids) {
+      const those = bySeries.get(id) ?? new Set();
+      bySeries.set(id, those.add(entry));
+    }
+  }
+
+  function detach(subscription: Subscription): void {
+    const entry = attached.get(subscription);
+    attached.delete(subscription);
+    if (entry === undefined) return;
+    for (const id of subscription.seriesIds) {
+      const those = bySeries.get(id);
+      those?.delete(entry);
+      if (those?.size === 0) bySeries.delete(id);
+    }
+  }
+
+  return {
+    detach,
+    attach(member: Member, subscription: Subscription): void {
+      detach(subscription);
+      const entry = { member, subscription };
+      attached.set(subscription, entry);
+      add(entry, subscription.seriesIds);
+    },
+    widen(subscription: Subscription, series: readonly Series[]): void {
+      const entry = attached.get(subscription);
+      if (entry === undefined) return;
+      for (const one of series) subscription.add(one);
+      const ids = series.map((one) => one.id);
+      add(entry, ids);
+    },
+    /** The subscriptions that a record has points for, by member. */
+    touchedBy(record: ReadingsRecord): Map<Member, Set<Subscription>> {
+      const touched = new Map<Member, Set<Subscription>>();
+      if (bySeries.size === 0) return touched;
+      for (const id of new Set(record.seriesIds)) {
+        for (const { member, subscription } of bySeries.get(id) ?? []) {
+          const those = touched.get(member) ?? new Set();
+          touched.set(member, those.add(subscription));
+        }
+      }
+      return touched;
+    },
+  };
+}
+
+/** Begins to follow the feed. */
+export async function createHub(options: HubOptions): Promise<Hub> {
+  const { feed, catalogue, clock, log } = options;
+  const members = new Set<Member>();
+  const index = createIndex();
+  let position: Position | undefined;
+  // Work for the catalogue in the order of the feed; deliveries of points do not wait for it.
+  let lookups: Promise<void> = Promise.resolve();
+
+  function deliver(record: FeedRecord & ReadingsRecord): void {
+    const nowMs = clock();
+    for (const [member, subscriptions] of index.touchedBy(record)) {
+      for (const subscription of subscriptions) subscription.record(record, nowMs);
+      member.ready(subscriptions);
+    }
+  }
+
+  function announce(series: readonly Series[], missed: Missed): void {
+    for (const member of [...members]) member.created(series, missed);
+  }
+
+  /** Series of another process: their first points may be here before the catalogue knows them. */
+  async function lookUp(ids: readonly number[], since: Position): Promise<void> {
+    const series = await catalogue.lookUp(ids);
+    const read = await feed.readAfter(since);
+    const here = position ?? since;
+    if (!read.recovered) {
+      for (const member of [...members]) member.gap();
+      return;
+    }
+    const records = read.records.filter((record) => record.position.offset <= here.offset);
+    announce(series, { records, position: here });
+  }
+
+  function seriesCreated(ids: readonly number[], at: Position): void {
+    const known = ids.flatMap((id) => catalogue.byId(id) ?? []);
+    if (known.length === ids.length) {
+      announce(known, { records: [], position: at });
+      return;
+    }
+    lookups = lookups
+      .then(() => lookUp(ids, at))
+      .catch((cause: unknown) => log.error({ err: cause }, 'new series could not be looked up'));
+  }
+
+  function follow(record: FeedRecord): void {
+    position = record.position;
+    if (record.kind === 'readings') deliver(record);
+    else if (record.kind === 'series') seriesCreated(record.ids, record.position);
+    else {
+      for (const member of [...members]) {
+        if (record.kind === 'gap') member.gap();
+        else if (record.kind === 'bundle') member.bundleChanged();
+        else member.revoked(record);
+      }
+    }
+  }
+
+  const unfollow = feed.follow(follow);
+  // Only where nothing came meanwhile: the follower's own news is newer.
+  const first = await feed.position();
+
+  return {
+    join: (member) => void members.add(member),
+    leave(member) {
+      members.delete(member);
+      for (const subscription of member.subscriptions) index.detach(subscription);
+    },
+    attach(member, subscription) {
+      index.attach(member, subscription);
+      return position ?? first;
+    },
+    detach: index.detach,
+    widen: index.widen,
+    stop: unfollow,
+  };
+}

@@ -1,0 +1,64 @@
+// The snapshot that a subscription begins with: a range, decided and read as any other.
+import type { Claims } from '../../policies/grant.ts';
+import { resolveChoice } from '../choice.ts';
+import type { RequestFacts } from '../http/routes.ts';
+import { parameterReader } from '../parameters.ts';
+import { rangeJson, rangeValue, seriesJson } from '../range/encode.ts';
+import { RANGE_PARAMETERS, readRangeQuery } from '../range/parameters.ts';
+import { askedStepMs, readRange } from '../range/read.ts';
+import type { ServerFrame, SubscribeFrame } from './frames.ts';
+import type { TailServices } from './tails.ts';
+
+export interface SnapshotFrame extends ServerFrame {
+  readonly type: 'snapshot';
+  readonly id: string;
+  /** The frame as JSON, written by hand as ranges are. */
+  toText(): string;
+  /** The frame as a value. */
+  toValue(): Record<string, unknown>;
+}
+
+/** True for a frame that brings its own encodings. */
+export function isSnapshot(frame: ServerFrame): frame is SnapshotFrame {
+  return frame.type === 'snapshot' && typeof frame.toText === 'function';
+}
+
+/** The range parameters of a snapshot, with the subscription's own series. */
+export function snapshotQuery(frame: SubscribeFrame, nowMs: number) {
+  const parameters = new URLSearchParams(frame.snapshot);
+  for (const name of ['series', 'match', 'format', 'page']) parameters.delete(name);
+  // A choice is needed to read the rest; the one that counts is the subscription's.
+  parameters.set('series', '0');
+  const query = readRangeQuery(parameterReader(parameters, RANGE_PARAMETERS), nowMs * 1_000);
+  return { ...query, choice: frame.choice };
+}
+
+/** Reads the snapshot of a subscription. Throws what a range throws. */
+export async function snapshotFrame(
+  frame: SubscribeFrame,
+  claims: Claims,
+  facts: RequestFacts,
+  services: TailServices,
+): Promise<SnapshotFrame> {
+  const nowMs = services.clock();
+  const query = snapshotQuery(frame, nowMs);
+  const asked = {
+    ...facts,
+    start: query.startUs / 1_000,
+    end: query.endUs / 1_000,
+    step_ms: askedStepMs(query),
+  };
+  const grant = services.authority.decide('range', claims, asked, nowMs);
+  const { series } = resolveChoice(frame.choice, grant, services.catalogue);
+  const result = await readRange(series, query, grant, services, nowMs * 1_000);
+  const answered = { ...result, grant, next: undefined };
+  const head = { type: 'snapshot', id: frame.id } as const;
+  return {
+    ...head,
+    toText: () => {
+      const body = rangeJson(answered, seriesJson(answered));
+      return `${JSON.stringify(head).slice(0, -1)},${body.slice(1)}`;
+    },
+    toValue: () => ({ ...head, ...rangeValue(answered) }),
+  };
+}

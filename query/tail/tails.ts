@@ -1,0 +1,191 @@
+// Live tails: WebSockets and event streams over the same sessions.
+import { pack, unpack } from 'msgpackr';
+import type { Clock } from '../../lib/clock.ts';
+import { TailraceError } from '../../lib/errors.ts';
+import type { Feed } from '../../lib/feed/feed.ts';
+import type { Log } from '../../lib/log.ts';
+import { DURATION_BUCKETS_S, type Metrics } from '../../lib/metrics.ts';
+import type { Claims } from '../../policies/grant.ts';
+import type { Catalogue } from '../../store/catalogue.ts';
+import type { Authority } from '../authority.ts';
+import type { Request } from '../http/request.ts';
+import type { DecidedRoute } from '../http/routes.ts';
+import type { Accepted, SocketEnd, SocketHandler } from '../http/websocket.ts';
+import type { RangeSources } from '../range/read.ts';
+import { factsOf } from '../routes/facts.ts';
+import { CLOSE, type Transport } from './connection.ts';
+import { FRAME_MAX_BYTES, type ServerFrame } from './frames.ts';
+import { createHub, type Hub } from './hub.ts';
+import { openSession, type Session } from './session.ts';
+import { isSnapshot } from './snapshot.ts';
+import { streamRoute } from './stream.ts';
+
+/** Connections of one process. */
+const CONNECTIONS_MAX = 10_000;
+/** Paced frames, expiry and stalls are looked at so often. */
+const TICK_MS = 50;
+const PROTOCOLS = ['tailrace.json', 'tailrace.msgpack'] as const;
+type Protocol = (typeof PROTOCOLS)[number];
+
+export interface TailServices extends RangeSources {
+  readonly catalogue: Catalogue;
+  readonly hub: Hub;
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly counters: {
+    readonly delivered: { inc(by: number): void };
+    readonly dropped: { inc(by: number): void };
+    readonly lagSeconds: { observe(seconds: number): void };
+  };
+}
+
+export interface Tails {
+  readonly route: DecidedRoute;
+  /** Decides on a WebSocket. @throws TailraceError for the answer instead. */
+  accept(request: Request): Promise<Accepted>;
+  /** Tells every client bye. */
+  stop(): void;
+}
+
+export interface TailsOptions extends RangeSources {
+  readonly catalogue: Catalogue;
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly feed: Feed;
+}
+
+function chooseProtocol(header: string | undefined): Protocol | undefined {
+  if (header === undefined) return undefined;
+  const offered = header.split(',').map((name) => name.trim());
+  const chosen = PROTOCOLS.find((protocol) => offered.includes(protocol));
+  if (chosen !== undefined) return chosen;
+  throw new TailraceError('bad_request', `The subprotocols are ${PROTOCOLS.join(' and ')}.`);
+}
+
+function encode(frame: ServerFrame, protocol: Protocol): string | Uint8Array {
+  if (protocol === 'tailrace.msgpack') return pack(isSnapshot(frame) ? frame.toValue() : frame);
+  return isSnapshot(frame) ? frame.toText() : JSON.stringify(frame);
+}
+
+/** @throws TailraceError `frame_too_large`, `bad_frame`. */
+function decode(data: Uint8Array, protocol: Protocol): unknown {
+  if (data.length > FRAME_MAX_BYTES) {
+    throw new TailraceError('frame_too_large', `A frame may have ${FRAME_MAX_BYTES} bytes.`);
+  }
+  try {
+    if (protocol === 'tailrace.msgpack') return unpack(data);
+    return JSON.parse(Buffer.from(data).toString());
+  } catch {
+    const form = protocol === 'tailrace.msgpack' ? 'MessagePack' : 'JSON';
+    throw new TailraceError('bad_frame', `The frame is not ${form}.`);
+  }
+}
+
+function socketTransport(
+  socket: SocketEnd,
+  protocol: Protocol,
+  origin: string | undefined,
+): Transport {
+  return {
+    protocol: 'websocket',
+    origin,
+    send: (frame) => socket.send(encode(frame, protocol)),
+    unsentBytes: () => socket.bufferedBytes(),
+    close(code, detail) {
+      socket.send(encode({ type: 'bye', code, detail }, protocol));
+      socket.end(code, detail);
+    },
+  };
+}
+
+function handlerOf(session: Session, protocol: Protocol, log: Log): SocketHandler {
+  return {
+    message(data) {
+      try {
+        const frame = decode(data, protocol);
+        session
+          .receive(frame)
+          .catch((cause: unknown) => log.error({ err: cause }, 'a tail failed'));
+      } catch (thrown) {
+        session.refuse(thrown);
+      }
+    },
+    drained: () => session.drained(),
+    closed: () => session.closed(),
+  };
+}
+
+/** Begins to follow the feed for tails. */
+export async function createTails(options: TailsOptions): Promise<Tails> {
+  const { authority, clock, log, metrics, catalogue, feed, rangeReader } = options;
+  const hub = await createHub({ feed, catalogue, clock, log });
+  const counters = {
+    delivered: metrics.counter('tailrace_tail_delivered_total', 'points sent to tails'),
+    dropped: metrics.counter(
+      'tailrace_tail_dropped_total',
+      'points that tails were not sent as points (conflated or summarised)',
+    ),
+    lagSeconds: metrics.histogram(
+      'tailrace_tail_lag_seconds',
+      'time from a point in the feed to the frame that carries it',
+      DURATION_BUCKETS_S,
+    ),
+  };
+  const services: TailServices = {
+    ...{ hub, authority, clock, log, counters },
+    ...{ catalogue, rangeReader, feed },
+  };
+  const sessions = new Set<Session>();
+  metrics.bounded('tail_connections', () => sessions.size, CONNECTIONS_MAX);
+  metrics.gauge('tailrace_tail_subscribers', 'subscriptions of open tails', () => {
+    let count = 0;
+    for (const session of sessions) for (const _ of session.member.subscriptions) count += 1;
+    return count;
+  });
+  const ticking = setInterval(() => {
+    const nowMs = clock();
+    for (const session of sessions) session.tick(nowMs);
+  }, TICK_MS);
+
+  function open(transport: Transport, claims: Claims): Session {
+    const session = openSession(transport, claims, services, () => sessions.delete(session));
+    sessions.add(session);
+    return session;
+  }
+
+  async function accept(request: Request): Promise<Accepted> {
+    const nowMs = clock();
+    const ticket = request.query.get('ticket');
+    const claims =
+      ticket === null
+        ? await authority.claimsOf(request)
+        : authority.tickets.redeemForSocket(ticket, nowMs);
+    authority.decide('tail', claims, factsOf(request, 'websocket'), nowMs);
+    const chosen = chooseProtocol(request.headers.get('sec-websocket-protocol'));
+    const protocol = chosen ?? 'tailrace.json';
+    const origin = request.headers.get('origin');
+    return {
+      protocol: chosen,
+      connect(socket) {
+        const transport = socketTransport(socket, protocol, origin);
+        const session = open(transport, claims);
+        if (sessions.size > CONNECTIONS_MAX) session.close(CLOSE.tooMany, 'too many connections');
+        return handlerOf(session, protocol, log);
+      },
+    };
+  }
+
+  return {
+    accept,
+    route: streamRoute(services, open),
+    stop() {
+      clearInterval(ticking);
+      hub.stop();
+      for (const session of [...sessions]) session.close(CLOSE.restart, 'the server restarts');
+      sessions.clear();
+    },
+  };
+}
