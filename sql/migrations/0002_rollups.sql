@@ -182,9 +182,3 @@ alter materialized view tailrace.rollup_1h set (timescaledb.compress, timescaled
 alter materialized view tailrace.path_1m set (timescaledb.compress, timescaledb.compress_segmentby = 'series_id');
 alter materialized view tailrace.path_15m set (timescaledb.compress, timescaledb.compress_segmentby = 'series_id');
 alter materialized view tailrace.sketch_15m set (timescaledb.compress, timescaledb.compress_segmentby = 'series_id');
-select add_compression_policy('tailrace.rollup_10s', compress_after => interval '7 days',
-  schedule_interval => interval '1 hour');
-select add_compression_policy('tailrace.rollup_1m', compress_after => interval '14 days',
-  schedule_interval => interval '1 hour');
-select add_compression_policy('tailrace.rollup_15m', compress_after => interval '180 days',
-  schedule_interval => interval '1 day');
