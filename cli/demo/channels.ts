@@ -1,5 +1,6 @@
 // What the demo publishes: which asset says openly what it is, which channels there are, and in which unit each is.
-import type { RigState } from './rig.ts';
+import type { Recording } from './replay.ts';
+import { type RigState, sensorNoise } from './rig.ts';
 
 export const DEMO_TENANT = 'demo';
 
@@ -11,6 +12,8 @@ export const NAB_ASSET = 'nab-replay';
 export const NAB_FAST_ASSET = 'nab-replay-x300';
 /** The WITSML time log 60 times faster: one row every 10 seconds, over and over. */
 export const WITSML_ASSET = 'witsml-replay-x60';
+/** Its curves stand below this part of the topic. */
+export const TIME_LOG_GROUP = 'log';
 
 /** What a person has to know about each asset before believing it. The page shows it beside the asset's series. */
 export const assetNotes: Readonly<Record<string, string>> = {
@@ -29,6 +32,8 @@ interface RigChannel {
   readonly unit: string;
   readonly decimals: number;
   readonly read: (state: RigState) => number;
+  /** How far the sensor's noise goes either way, where it is not in the machine's movement already. */
+  readonly noise?: (state: RigState) => number;
 }
 
 /** Channels of the simulated rig, in WITSML's symbols of units. */
@@ -39,9 +44,9 @@ export const rigChannels: readonly RigChannel[] = [
   { group: 'drilling', key: 'bit_depth', unit: 'm', decimals: 2, read: (s) => s.bitM },
   { group: 'drilling', key: 'hole_depth', unit: 'm', decimals: 2, read: (s) => s.holeM },
   { group: 'drilling', key: 'rop', unit: 'm/h', decimals: 1, read: (s) => s.ropMph },
-  { group: 'drilling', key: 'rpm', unit: 'rpm', decimals: 1, read: (s) => s.rpm },
+  { group: 'drilling', key: 'rpm', unit: 'rpm', decimals: 1, read: (s) => s.rpm, noise: (s) => s.rpm * 0.006 },
   { group: 'drilling', key: 'torque', unit: 'kft.lbf', decimals: 2, read: (s) => s.torqueKftLbf },
-  { group: 'mud', key: 'flow_in', unit: 'L/min', decimals: 0, read: (s) => s.flowLpm },
+  { group: 'mud', key: 'flow_in', unit: 'L/min', decimals: 0, read: (s) => s.flowLpm, noise: (s) => s.flowLpm * 0.004 },
   { group: 'mud', key: 'standpipe_pressure', unit: 'bar', decimals: 1, read: (s) => s.pressureBar },
 ];
 
@@ -49,15 +54,33 @@ export const rigChannels: readonly RigChannel[] = [
 export const rigGroups = ['drilling', 'mud'] as const;
 export type RigGroup = (typeof rigGroups)[number];
 
-/** A rig's readings of one group, as a payload's `values`; `activity`, a state, goes with drilling. */
+/** What a channel's sensor shows. */
+export function rigReading(state: RigState, channel: RigChannel): number {
+  const noise = (channel.noise?.(state) ?? 0) * sensorNoise(state, rigChannels.indexOf(channel));
+  return Number((channel.read(state) + noise).toFixed(channel.decimals));
+}
+
+/** A rig's readings of one group, as a payload's `values`. */
 export function rigValues(state: RigState, group: RigGroup): Record<string, number | string> {
-  const values: Record<string, number | string> =
-    group === 'drilling' ? { activity: state.phase } : {};
+  const values: Record<string, number | string> = {};
   for (const channel of rigChannels) {
-    if (channel.group !== group) continue;
-    values[channel.key] = Number(channel.read(state).toFixed(channel.decimals));
+    if (channel.group === group) values[channel.key] = rigReading(state, channel);
   }
   return values;
+}
+
+/** The channel that says in words what the crew does. */
+export const ACTIVITY_KEY = 'activity';
+
+/** Unit of a series of the demo by `asset/channel`: MQTT's JSON says none, and the default topic rule gives none. */
+export function demoUnits(timeLog: Recording): Record<string, string> {
+  const units: Record<string, string> = {};
+  for (const { group, key, unit } of rigChannels) units[`${RIG_ASSET}/${group}/${key}`] = unit;
+  for (const asset of [NAB_ASSET, NAB_FAST_ASSET]) units[`${asset}/ec2_cpu`] = '%';
+  for (const [mnemonic, unit] of Object.entries(timeLog.units)) {
+    units[`${WITSML_ASSET}/${TIME_LOG_GROUP}/${mnemonic}`] = unit;
+  }
+  return units;
 }
 
 /** Topic of a channel, or of a group of sub-channels, under the default topic rule. */

@@ -277,6 +277,11 @@ function pressureAt(flowLpm: number, bitM: number): number {
   return (flowLpm / FLOW_LPM) ** 1.86 * (118 + bitM * 0.033);
 }
 
+/** Noise of one of a state's sensors, -1 to 1: the same for the same state, whatever else is read of it. */
+export function sensorNoise(state: RigState, sensor: number): number {
+  return mixed(state.seed, 16 + sensor);
+}
+
 interface Noise {
   readonly seed: number;
   readonly slow: number;
@@ -285,16 +290,18 @@ interface Noise {
   readonly c: number;
 }
 
-/** Four numbers from -1 to 1 of one step of a 32-bit mixing generator (splitmix32). */
+/** Four numbers from -1 to 1 for one step. */
 function noiseOf(seed: number): Noise {
-  const draw = (n: number): number => {
-    let z = (seed + Math.imul(n, 0x9e3779b9)) >>> 0;
-    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
-    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-    return ((z ^ (z >>> 16)) >>> 0) / 2 ** 31 - 1;
-  };
   const next = (seed + Math.imul(5, 0x9e3779b9)) >>> 0;
-  return { seed: next, slow: draw(1), a: draw(2), b: draw(3), c: draw(4) };
+  return { seed: next, slow: mixed(seed, 1), a: mixed(seed, 2), b: mixed(seed, 3), c: mixed(seed, 4) };
+}
+
+/** The n-th number from -1 to 1 of a seed, by the finisher of MurmurHash3 (public domain). */
+function mixed(seed: number, n: number): number {
+  let z = (seed + Math.imul(n, 0x9e3779b9)) >>> 0;
+  z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+  z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+  return ((z ^ (z >>> 16)) >>> 0) / 2 ** 31 - 1;
 }
 
 function approach(value: number, aim: number, timeConstantS: number, dtS: number): number {

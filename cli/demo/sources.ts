@@ -1,17 +1,20 @@
 // The demo's sources as MQTT messages: the simulated rig and three replays, their past in large arrays, their present a
 // message a sample.
 import {
+  ACTIVITY_KEY,
   NAB_ASSET,
   NAB_FAST_ASSET,
   RIG_ASSET,
   type RigGroup,
   rigGroups,
   rigValues,
+  TIME_LOG_GROUP,
   topicOf,
   WITSML_ASSET,
 } from './channels.ts';
 import type { HistorySource } from './history.ts';
 import { type Recording, type ReplayedRow, readRecordings, replayBetween } from './replay.ts';
+import type { RigState } from './rig.ts';
 import { createRigClock, type RigSample } from './rig-clock.ts';
 
 export interface OutMessage {
@@ -29,6 +32,7 @@ export interface DemoSource extends HistorySource {
 const HOUR_MS = 3_600_000;
 /** Samples in one message of history: some ten kilobytes. */
 const SAMPLES_A_MESSAGE = 60;
+const ACTIVITY_EVERY_MS = 10_000;
 
 /** All sources. The readings of each are a function of the time alone. */
 export function demoSources(): DemoSource[] {
@@ -37,7 +41,7 @@ export function demoSources(): DemoSource[] {
     rigSource(),
     replaySource(NAB_FAST_ASSET, 6 * HOUR_MS, 300, [temperature, cpu]),
     replaySource(NAB_ASSET, 14 * 24 * HOUR_MS, 1, [temperature, cpu]),
-    replaySource(WITSML_ASSET, 2 * HOUR_MS, 60, [timeLog], 'log'),
+    replaySource(WITSML_ASSET, 2 * HOUR_MS, 60, [timeLog], TIME_LOG_GROUP),
   ];
 }
 
@@ -70,11 +74,17 @@ function rigSource(): DemoSource {
 }
 
 function rigMessage(group: RigGroup, samples: readonly RigSample[]): OutMessage {
-  const points = samples.map(({ timeMs, state }) => ({
-    ts: timeMs,
-    values: rigValues(state, group),
-  }));
+  const points = samples.map(({ timeMs, state }) => {
+    const values = rigValues(state, group);
+    if (group === 'drilling' && tellsActivity(timeMs, state)) values[ACTIVITY_KEY] = state.phase;
+    return { ts: timeMs, values };
+  });
   return { topic: topicOf(RIG_ASSET, group), payload: payloadOf(points) };
+}
+
+/** The activity is told when it begins, and every ten seconds for those who came later. */
+function tellsActivity(timeMs: number, { phaseS }: RigState): boolean {
+  return phaseS === 0 || timeMs % ACTIVITY_EVERY_MS === 0;
 }
 
 /** Recordings of one asset. A `group` gathers channels below one topic; without it each channel is a topic. */

@@ -1,0 +1,111 @@
+// `tailrace doctor`: is all that is needed there? Each check says what it found, or what to do.
+import { access, constants, mkdir } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { Command } from 'commander';
+import { systemClock } from '../lib/clock.ts';
+import { type Config, readConfig } from '../lib/config.ts';
+import { messageOf } from '../lib/errors.ts';
+import { createLog, type Log } from '../lib/log.ts';
+import { createMetrics } from '../lib/metrics.ts';
+import { loadPolicy } from '../policies/policy.ts';
+import { loadEngine } from '../query/http/engine.ts';
+import { migrationStatus } from '../sql/migrate.ts';
+import { withDatabase } from './database.ts';
+
+interface Finding {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** Gives back what it found in words; throws where something is missing. */
+type Check = (config: Config, log: Log) => Promise<string>;
+
+const CONNECT_MAX_MS = 3_000;
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  async node() {
+    return `${process.version} on ${process.platform} ${process.arch}`;
+  },
+  async 'http engine'() {
+    loadEngine();
+    return 'loads';
+  },
+  async 'data folder'(config) {
+    await mkdir(config.DATA_DIR, { recursive: true });
+    await access(config.DATA_DIR, constants.W_OK);
+    return `${config.DATA_DIR} can be written`;
+  },
+  async database(config, log) {
+    return withDatabase(config, log, async (database) => {
+      const pending = (await migrationStatus(database)).filter(({ state }) => state !== 'applied');
+      const schema =
+        pending.length === 0 ? 'up to date' : `${pending.length} to apply (start does)`;
+      return `${database.embedded ? 'embedded' : 'reachable'}, migrations ${schema}`;
+    });
+  },
+  async broker(config) {
+    return config.MQTT_URL === undefined
+      ? `embedded, on ${config.MQTT_HOST}:${config.MQTT_PORT}`
+      : reach(new URL(config.MQTT_URL), { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 });
+  },
+  async feed(config) {
+    return config.REDIS_URL === undefined
+      ? 'in memory'
+      : reach(new URL(config.REDIS_URL), { redis: 6379, rediss: 6379 });
+  },
+  async policy(config, log) {
+    const location = config.POLICY_BUNDLE;
+    const policy = await loadPolicy({
+      metrics: createMetrics(),
+      log,
+      clock: systemClock,
+      location,
+    });
+    return `${location ?? 'the bundle shipped'}, revision ${policy.revision}`;
+  },
+};
+
+/** Opens a connection and closes it again. */
+function reach(url: URL, ports: Readonly<Record<string, number>>): Promise<string> {
+  const port = url.port === '' ? (ports[url.protocol.slice(0, -1)] ?? 0) : Number(url.port);
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: url.hostname, port, timeout: CONNECT_MAX_MS });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(`${url.hostname}:${port} answers`);
+    });
+    socket.once('timeout', () => {
+      socket.destroy(new Error(`${url.hostname}:${port} does not answer`));
+    });
+    socket.once('error', reject);
+  });
+}
+
+async function examine(config: Config, log: Log): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [check, run] of Object.entries(CHECKS)) {
+    try {
+      findings.push({ check, ok: true, detail: await run(config, log) });
+    } catch (cause) {
+      findings.push({ check, ok: false, detail: messageOf(cause) });
+    }
+  }
+  return findings;
+}
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('check that everything that tailrace needs is there')
+    .option('--json', 'as a JSON list')
+    .action(async (options: { json?: boolean }) => {
+      const config = readConfig(process.env);
+      const findings = await examine(config, createLog('error'));
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify(findings)}\n`
+          : findings.map((f) => `${f.ok ? 'ok  ' : 'FAIL'}  ${f.check}: ${f.detail}\n`).join(''),
+      );
+      if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,106 @@
+// The ingesting half of a process: writer, refresher, pipeline, and the source that feeds it.
+
+import { mayPublish, maySubscribe } from '../ingest/device-access.ts';
+import { createIngester } from '../ingest/ingester.ts';
+import { systemClock } from '../lib/clock.ts';
+import { messageOf } from '../lib/errors.ts';
+import {
+  type Credentials,
+  type Publisher,
+  type Refusal,
+  startEmbeddedBroker,
+} from '../lib/mqtt/embedded-broker.ts';
+import type { MessageHandler } from '../lib/mqtt/message.ts';
+import { startSubscription } from '../lib/mqtt/subscription.ts';
+import type { Claims } from '../policies/grant.ts';
+import { insertDeadLetters } from '../store/dead-letters.ts';
+import { startRefresher } from '../store/refresher.ts';
+import { createWriter, type Writer } from '../store/writer.ts';
+import type { Ground } from './run.ts';
+
+export interface IngestParts {
+  readonly writer: Writer;
+  /** Whether messages can come in. */
+  receiving(): boolean;
+  /** Of the embedded broker. */
+  readonly brokerUrl: string | undefined;
+}
+
+/** A client of the embedded broker; without claims it is an anonymous one. */
+interface Device extends Publisher {
+  readonly claims: Claims | undefined;
+}
+
+/** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
+export async function startIngest(ground: Ground): Promise<IngestParts> {
+  const { config, database, log, metrics, lifecycle, catalogue, feed } = ground;
+  const writer = createWriter({ database, log, metrics });
+  lifecycle.add({ name: 'writer', stop: () => writer.stop() });
+  lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock }));
+  const ingester = lifecycle.add(
+    createIngester({
+      catalogue,
+      writer,
+      insertDeadLetters: (letters) => insertDeadLetters(database, letters),
+      feed,
+      metrics,
+      log,
+      clock: systemClock,
+    }),
+  );
+  if (config.MQTT_URL === undefined) {
+    const broker = await startBroker(ground, ingester.handle);
+    return { writer, receiving: () => true, brokerUrl: broker.url };
+  }
+  const shareGroup = config.MQTT_SHARE_GROUP;
+  const subscription = lifecycle.add(
+    startSubscription({
+      url: config.MQTT_URL,
+      clientId: config.MQTT_CLIENT_ID,
+      ...(shareGroup === undefined ? {} : { shareGroup }),
+      handler: ingester.handle,
+      metrics,
+      log,
+      clock: systemClock,
+    }),
+  );
+  return { writer, receiving: () => subscription.subscribed(), brokerUrl: undefined };
+}
+
+async function startBroker(ground: Ground, handler: MessageHandler) {
+  const { config, log, metrics, lifecycle, policy, tokens } = ground;
+  log.info('MQTT_URL is unset: embedded broker');
+  return lifecycle.add(
+    await startEmbeddedBroker<Device>({
+      host: config.MQTT_HOST,
+      port: config.MQTT_PORT,
+      handler,
+      authenticate: (credentials) => authenticate(ground, credentials),
+      authorizePublish: (device, topic) =>
+        device.claims === undefined || mayPublish(policy, device.claims, topic, systemClock()),
+      authorizeSubscribe: (device, filter) =>
+        device.claims === undefined || maySubscribe(policy, device.claims, filter, systemClock()),
+      metrics,
+      log,
+      clock: systemClock,
+    }),
+  );
+
+  async function authenticate(
+    { config: { MQTT_ANONYMOUS } }: Ground,
+    credentials: Credentials,
+  ): Promise<Device | Refusal> {
+    if (credentials.password === undefined) {
+      if (MQTT_ANONYMOUS === 'loopback' && credentials.loopback) {
+        return { tenant: undefined, claims: undefined };
+      }
+      return { refused: 'a token is needed as the password' };
+    }
+    try {
+      const claims = await tokens.verify(credentials.password);
+      return { tenant: claims.tenant, claims };
+    } catch (cause) {
+      return { refused: messageOf(cause) };
+    }
+  }
+}

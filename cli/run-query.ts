@@ -1,0 +1,66 @@
+// The answering half of a process: latest values, range reader, and the server with its page.
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../lib/clock.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Route } from '../query/http/routes.ts';
+import { type QueryServer, startQueryServer } from '../query/server.ts';
+import { openLatest } from '../store/latest.ts';
+import { createRangeReader } from '../store/range/read.ts';
+import type { Ground } from './run.ts';
+import type { IngestParts } from './run-ingest.ts';
+
+const PAGE_DIRECTORY = fileURLToPath(new URL('../query/page/', import.meta.url));
+
+type Findings = Record<string, { ok: boolean; detail?: string }>;
+
+/** Starts the half on its ground. `routes` are served beside the interface's own. */
+export async function startQuery(
+  ground: Ground,
+  ingest: IngestParts | undefined,
+  routes: readonly Route[] = [],
+): Promise<QueryServer> {
+  const { config, database, feed, catalogue, metrics, log, lifecycle, policy, tokens } = ground;
+  const latest = lifecycle.add(await openLatest({ database, feed, catalogue, metrics, log }));
+  return lifecycle.add(
+    await startQueryServer({
+      host: config.HTTP_HOST,
+      port: config.HTTP_PORT,
+      catalogue,
+      rangeReader: createRangeReader({ database, feed, metrics }),
+      latest,
+      feed,
+      policy,
+      tokens,
+      clock: systemClock,
+      log,
+      metrics,
+      corsOrigins: config.CORS_ORIGINS,
+      readiness: () => readiness(ground, ingest),
+      pageDirectory: PAGE_DIRECTORY,
+      routes,
+    }),
+  );
+}
+
+/** What `/readyz` says, part by part. */
+async function readiness(ground: Ground, ingest: IngestParts | undefined): Promise<Findings> {
+  const findings: Findings = {
+    database: await databaseAnswers(ground),
+    policy: { ok: true, detail: ground.policy.revision },
+  };
+  if (ingest === undefined) return findings;
+  const { state } = ingest.writer;
+  findings.writer = { ok: state === 'writing', detail: state };
+  const receiving = ingest.receiving();
+  findings.broker = { ok: receiving, detail: receiving ? 'receiving' : 'not connected' };
+  return findings;
+}
+
+async function databaseAnswers({ database }: Ground): Promise<{ ok: boolean; detail?: string }> {
+  try {
+    await database.reader`select 1`;
+    return { ok: true };
+  } catch (cause) {
+    return { ok: false, detail: messageOf(cause) };
+  }
+}
