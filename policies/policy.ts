@@ -1,11 +1,11 @@
 // Decides: asks the compiled policy, and makes of its answer a grant. Whatever goes wrong on the way is a denial.
 import { randomBytes } from 'node:crypto';
-import { loadPolicy as loadWasm } from '@open-policy-agent/opa-wasm';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
-import { type Bundle, ENTRYPOINT, readBundleFile, shippedBundlePath } from './bundle.ts';
+import { type Bundle, readBundleFile, shippedBundlePath } from './bundle.ts';
+import { createEvaluator, MEMORY_PAGES_MAX } from './evaluator.ts';
 import type { Action, Claims, Grant } from './grant.ts';
 import { readVerdict, type Verdict } from './verdict.ts';
 
@@ -37,15 +37,13 @@ export interface PolicyOptions {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
+  readonly memoryPagesMax?: number;
 }
 
 /** Upper bounds in seconds; a decision takes some 10 µs. */
 const DECISION_BUCKETS_S = [
   0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05,
 ];
-
-/** 256 MiB of WebAssembly's pages: a policy that wants more fails, and so denies. */
-const MEMORY_PAGES = { initial: 5, maximum: 4096 };
 
 /**
  * Loads the bundle at a path, or the one that comes with the program.
@@ -66,8 +64,8 @@ export async function loadPolicy(
 
 /** Makes the policy of a bundle. @throws TailraceError `policy_bundle_invalid`. */
 export async function createPolicy(bundle: Bundle, options: PolicyOptions): Promise<Policy> {
-  const { metrics, log, clock } = options;
-  const evaluate = await evaluator(bundle);
+  const { metrics, log, clock, memoryPagesMax = MEMORY_PAGES_MAX } = options;
+  const evaluate = await createEvaluator(bundle, memoryPagesMax);
   const loadedMs = clock();
   const duration = metrics.histogram(
     'tailrace_policy_decision_seconds',
@@ -117,18 +115,4 @@ export async function createPolicy(bundle: Bundle, options: PolicyOptions): Prom
   }
 
   return { decide, revision: bundle.revision };
-}
-
-/** Instantiates a bundle's WebAssembly with its data. */
-async function evaluator(bundle: Bundle): Promise<(input: unknown) => unknown> {
-  try {
-    const loaded = await loadWasm(bundle.wasm, MEMORY_PAGES);
-    loaded.setData(bundle.data);
-    return (input) => loaded.evaluate(input, ENTRYPOINT);
-  } catch (thrown) {
-    throw new TailraceError(
-      'policy_bundle_invalid',
-      `The policy bundle cannot be used: its policy.wasm does not start (${messageOf(thrown)}).`,
-    );
-  }
 }

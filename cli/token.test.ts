@@ -1,0 +1,78 @@
+// `tailrace token` as a user runs it.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeJwt } from 'jose';
+import { describe, expect, it, test } from 'vitest';
+import { createMetrics } from '../lib/metrics.ts';
+import { openSigningKey } from '../policies/signing-key.ts';
+import { createTokenVerifier } from '../policies/tokens.ts';
+import { runCommand, withDataDir } from '../test/program.ts';
+
+const ORDER = ['token', '--tenant', 'acme', '--role', 'viewer'];
+
+describe('tailrace token', () => {
+  it('prints a token that the key in DATA_DIR verifies', () =>
+    withDataDir(async (dataDir) => {
+      const { status, stdout } = await runCommand(ORDER, { DATA_DIR: dataDir });
+      expect(status).toBe(0);
+      const verifier = await createTokenVerifier({
+        keys: { kind: 'local', key: await openSigningKey(dataDir) },
+        profile: {
+          issuer: 'tailrace',
+          audience: 'tailrace',
+          tenantClaim: 'tenant',
+          rolesClaim: 'roles',
+        },
+        clock: Date.now,
+        metrics: createMetrics(),
+      });
+      const claims = await verifier.verify(stdout.trim());
+      expect(claims).toMatchObject({ sub: 'acme/viewer', tenant: 'acme', roles: ['viewer'] });
+      expect(claims.exp - Number(claims.iat)).toBe(3600);
+    }));
+
+  it('takes roles, a duration and claims, whose values are JSON or else text', () =>
+    withDataDir(async (dataDir) => {
+      const more = ['--role', 'device', '--ttl', '15m', '--json'];
+      const given = ['--claim', 'assets=["rig-1"]', '--claim', 'note=a=b', '--claim', 'n=7'];
+      const { stdout } = await runCommand([...ORDER, ...more, ...given], { DATA_DIR: dataDir });
+      const { token, expires_at, claims } = JSON.parse(stdout);
+      expect(decodeJwt(token)).toEqual(claims);
+      expect(claims).toMatchObject({
+        roles: ['viewer', 'device'],
+        assets: ['rig-1'],
+        note: 'a=b',
+        n: 7,
+      });
+      expect(claims.exp - claims.iat).toBe(900);
+      expect(expires_at).toBe(claims.exp * 1000);
+    }));
+
+  it('refuses where a JWKS is configured', () =>
+    withDataDir(async (dataDir) => {
+      const path = join(dataDir, 'jwks.json');
+      await writeFile(path, '{"keys":[]}');
+      const env = { DATA_DIR: dataDir, JWKS_FILE: path };
+      const { status, stdout, stderr } = await runCommand(ORDER, env);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+      expect(stderr).toMatch(/JWKS/);
+    }));
+
+  const WRONG: readonly (readonly [what: string, args: readonly string[], words: RegExp])[] = [
+    ['no tenant', ['token', '--role', 'viewer'], /--tenant/],
+    ['no role', ['token', '--tenant', 'acme'], /--role/],
+    ['a tenant with a slash', ['token', '--tenant', 'a/b', '--role', 'viewer'], /no slash/],
+    ['a duration without a unit', [...ORDER, '--ttl', '60'], /15m/],
+    ['a duration of nothing', [...ORDER, '--ttl', '0s'], /15m/],
+    ['a claim without a value', [...ORDER, '--claim', 'assets'], /name=value/],
+    ['the roles as a claim', [...ORDER, '--claim', 'roles=["admin"]'], /option of its own/],
+    ['an unknown option', [...ORDER, '--forever'], /--forever/],
+  ];
+  test.each(WRONG)('ends with status 2 on %s', (_what, args, words) =>
+    withDataDir(async (dataDir) => {
+      const { status, stdout, stderr } = await runCommand(args, { DATA_DIR: dataDir });
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toMatch(words);
+    }),
+  );
+});
