@@ -1,0 +1,398 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { TailraceError } from '../lib/errors.ts';
+import type { ReadingsRecord } from '../lib/feed/feed.ts';
+import { createLog } from '../lib/log.ts';
+import { createMetrics } from '../lib/metrics.ts';
+import type { DeadLetter } from '../store/dead-letters.ts';
+import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
+import type { Series, ValueKind } from '../store/series.ts';
+import { createIngester, type Ingester, type IngesterOptions } from './ingester.ts';
+
+const NOW_MS = Date.UTC(2026, 0, 2);
+const ingesters: Ingester[] = [];
+afterEach(async () => {
+  for (const ingester of ingesters.splice(0)) await ingester.stop();
+});
+
+/** A table in memory with the writer's rules: the last commit wins, a row flagged DUP never overwrites. */
+function modelTable() {
+  const table = new Map<string, number | string>();
+  return {
+    table,
+    write(batch: ReadingBatch): WriteOutcome {
+      const count = { inserted: 0, duplicate: 0, corrected: 0 };
+      const overruled: number[] = [];
+      for (let row = 0; row < batch.rows; row++) {
+        const key = `${batch.seriesIds[row]}@${batch.timesUs[row]}`;
+        const value = batch.states[row] ?? (batch.values[row] as number);
+        const stored = table.get(key);
+        if (stored !== undefined && stored !== value && batch.dups[row] === 1) overruled.push(row);
+        if (stored === undefined) count.inserted++;
+        else if (stored === value || batch.dups[row] === 1) count.duplicate++;
+        else count.corrected++;
+        if (stored === undefined || batch.dups[row] === 0) table.set(key, value);
+      }
+      return { ...count, refused: [], overruled, late: 0 };
+    },
+  };
+}
+
+/** A catalogue in memory; `preset` are the series that another process has created meanwhile. */
+function modelCatalogue(preset: Record<string, ValueKind> = {}, seriesMax = 1_000) {
+  const series = new Map<string, Series>();
+  const create = (tenant: string, asset: string, channel: string, kind: ValueKind) => {
+    const key = `${tenant}/${asset}/${channel}`;
+    if (series.has(key)) return;
+    const id = series.size + 1;
+    series.set(key, { id, tenant, asset, channel, labels: {}, unit: null, kind, index: 'time' });
+  };
+  return {
+    series,
+    find: (tenant: string, asset: string, channel: string) =>
+      series.get(`${tenant}/${asset}/${channel}`),
+    async ensure(
+      wanted: readonly { tenant: string; asset: string; channel: string; kind: ValueKind }[],
+    ) {
+      for (const { tenant, asset, channel, kind } of wanted) {
+        if (series.size < seriesMax) create(tenant, asset, channel, preset[channel] ?? kind);
+      }
+      if (series.size >= seriesMax) throw new TailraceError('series_limit', 'as many as may be');
+      return [];
+    },
+  };
+}
+
+/** An ingester over models, with a story of what happened in which order. */
+function start(options: Partial<IngesterOptions> = {}) {
+  const story: string[] = [];
+  const letters: DeadLetter[] = [];
+  const records: ReadingsRecord[] = [];
+  const { table, write } = modelTable();
+  const catalogue = modelCatalogue();
+  const metrics = createMetrics();
+  const ingester = createIngester({
+    catalogue,
+    writer: {
+      async write(batch) {
+        story.push(`write ${batch.rows}`);
+        return write(batch);
+      },
+    },
+    async insertDeadLetters(batch) {
+      story.push(`letters ${batch.length}`);
+      letters.push(...batch);
+    },
+    feed: {
+      async append(body) {
+        const record = body as ReadingsRecord;
+        story.push(`feed ${record.seriesIds.length}`);
+        records.push(record);
+        return { epoch: 'e', offset: records.length };
+      },
+    },
+    metrics,
+    log: createLog('silent'),
+    clock: () => NOW_MS,
+    drainMaxMs: 5_000,
+    ...options,
+  });
+  ingesters.push(ingester);
+  let sent = 0;
+  return {
+    ingester,
+    story,
+    letters,
+    records,
+    table,
+    write,
+    metrics,
+    /** Hands a message over; its acknowledgement comes into the story under its number. */
+    send(topic: string, payload: string, dup = false) {
+      const number = sent++;
+      return ingester.handle(
+        { topic, payload: Buffer.from(payload), receivedUs: NOW_MS * 1000 + number, dup },
+        () => story.push(`ack ${number}`),
+      );
+    },
+    async readings(): Promise<Record<string, number>> {
+      const text = await metrics.exposition();
+      const counts: Record<string, number> = {
+        in_flight: Number(/tailrace_ingest_in_flight (\d+)/.exec(text)?.[1]),
+      };
+      for (const [, outcome, count] of text.matchAll(/readings_total\{outcome="(\w+)"\} (\d+)/g)) {
+        counts[outcome as string] = Number(count);
+      }
+      return counts;
+    },
+  };
+}
+
+/** Waits until `condition` holds. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+describe('the way of a batch', () => {
+  it('commits, keeps dead letters, feeds, and acknowledges in receipt order', async () => {
+    const { ingester, send, story, letters, records, readings } = start();
+    send('t/a/b/c', '1');
+    send('t/a/b/c', 'no json');
+    send('elsewhere', '2');
+    send('t/a/b/d', '{"on":true,"x":null,"y":1e999}');
+    await ingester.stop();
+    expect(story).toEqual(['write 2', 'letters 3', 'feed 2', 'ack 0', 'ack 1', 'ack 2', 'ack 3']);
+    expect(letters).toMatchObject([
+      { topic: 't/a/b/c', tenant: 'a', code: 'payload_not_json', readings: 1 },
+      { topic: 'elsewhere', tenant: null, code: 'no_rule', readings: 1 },
+      { topic: 't/a/b/d', code: 'value_not_finite', readings: 1 },
+    ]);
+    expect(letters.map(({ payload }) => Buffer.from(payload).toString())).toEqual([
+      'no json',
+      '2',
+      '{"on":true,"x":null,"y":1e999}',
+    ]);
+    expect(records).toHaveLength(1);
+    expect(records[0]).toMatchObject({ kind: 'readings', values: [1, 'true'] });
+    expect(await readings()).toEqual({
+      received: 6,
+      inserted: 2,
+      duplicate: 0,
+      corrected: 0,
+      dead_lettered: 3,
+      ignored: 1,
+      in_flight: 0,
+    });
+  });
+
+  it('feeds duplicates again, but not a repeated packet that met another value', async () => {
+    const { ingester, send, records, table, readings } = start();
+    const point = (value: number) => `{"ts":${NOW_MS},"value":${value}}`;
+    send('t/a/b/c', point(1));
+    await until(() => records.length === 1);
+    send('t/a/b/c', point(1), true);
+    await until(() => records.length === 2);
+    send('t/a/b/c', point(2));
+    await until(() => records.length === 3);
+    send('t/a/b/c', point(1), true);
+    await ingester.stop();
+    expect(records.map(({ values }) => [...values])).toEqual([[1], [1], [2]]);
+    expect([...table.values()]).toEqual([2]);
+    expect(await readings()).toMatchObject({ inserted: 1, duplicate: 2, corrected: 1 });
+  });
+
+  it('makes a dead letter of what the database refuses, and does not feed it', async () => {
+    const refused = [{ row: 1, code: '22003', reason: 'out of range' }];
+    const { ingester, send, story, letters, records } = start({
+      writer: {
+        write: async () => ({ inserted: 2, duplicate: 0, corrected: 0, refused, late: 1 }),
+      },
+    });
+    for (const value of ['10', '11', '12']) send('t/a/b/c', value);
+    await ingester.stop();
+    expect(letters).toMatchObject([{ code: '22003', readings: 1 }]);
+    expect(Buffer.from(letters[0]?.payload ?? []).toString()).toBe('11');
+    expect([...(records[0]?.values ?? [])]).toEqual([10, 12]);
+    expect(story.slice(-3)).toEqual(['ack 0', 'ack 1', 'ack 2']);
+  });
+
+  it('keeps the kind of a series: its first value here, or what another process made it', async () => {
+    const catalogue = modelCatalogue({ theirs: 'state' });
+    const { ingester, send, letters, table } = start({ catalogue });
+    send('t/a/b/mine', '1');
+    send('t/a/b/mine', '"text"');
+    send('t/a/b/theirs', '1');
+    send('t/a/b/theirs', '2');
+    await until(() => letters.length > 0);
+    send('t/a/b/mine', '"text"');
+    send('t/a/b/theirs', '"text"');
+    await ingester.stop();
+    expect(letters.map(({ topic, code }) => `${topic} ${code}`)).toEqual([
+      't/a/b/mine kind_changed',
+      't/a/b/theirs kind_changed',
+      't/a/b/theirs kind_changed',
+      't/a/b/mine kind_changed',
+    ]);
+    expect([...table.values()]).toEqual([1, 'text']);
+  });
+
+  it('makes dead letters of readings for whose series there is no more room', async () => {
+    const catalogue = modelCatalogue({}, 2);
+    const { ingester, send, letters, readings } = start({ catalogue });
+    for (const channel of ['x', 'y', 'z']) send(`t/a/b/${channel}`, '1');
+    await ingester.stop();
+    expect(letters).toMatchObject([{ topic: 't/a/b/z', code: 'series_limit' }]);
+    expect(await readings()).toMatchObject({ inserted: 2, dead_lettered: 1, in_flight: 0 });
+  });
+
+  it('writes a message of more readings than a transaction takes in several', async () => {
+    const { ingester, send, story } = start({ limits: { rowsMax: 10 } });
+    const points = Array.from({ length: 25 }, (_, i) => ({ ts: NOW_MS + i, value: i }));
+    send('t/a/b/c', JSON.stringify(points));
+    await ingester.stop();
+    expect(story).toEqual([
+      ...['write 10', 'write 10', 'write 5'],
+      ...['feed 10', 'feed 10', 'feed 5', 'ack 0'],
+    ]);
+  });
+});
+
+describe('a step that fails', () => {
+  it.each(['write', 'letters', 'feed', 'series'] as const)(
+    'is tried again, and nothing is acknowledged until it succeeds: %s',
+    async (step) => {
+      let failures = 2;
+      const fail = (at: string) => {
+        if (at === step && failures-- > 0) throw new Error(`no ${at}`);
+      };
+      const models = modelTable();
+      const catalogue = modelCatalogue();
+      const records: unknown[] = [];
+      const { ingester, send, story, readings } = start({
+        catalogue: {
+          find: catalogue.find,
+          async ensure(wanted) {
+            fail('series');
+            return catalogue.ensure(wanted);
+          },
+        },
+        writer: {
+          async write(batch) {
+            fail('write');
+            return models.write(batch);
+          },
+        },
+        async insertDeadLetters() {
+          fail('letters');
+        },
+        feed: {
+          async append(record) {
+            fail('feed');
+            records.push(record);
+            return { epoch: 'e', offset: 1 };
+          },
+        },
+      });
+      send('t/a/b/c', '1');
+      send('t/a/b/c', 'no json');
+      await until(() => failures === 1);
+      expect(story).toEqual([]);
+      await ingester.stop();
+      expect(story).toEqual(['ack 0', 'ack 1']);
+      expect(records).toHaveLength(1);
+      expect(await readings()).toMatchObject({ inserted: 1, dead_lettered: 1, in_flight: 0 });
+    },
+  );
+
+  it('is given up on stopping, without acknowledgement', async () => {
+    const write = () => Promise.reject(new Error('down'));
+    const { ingester, send, story, readings } = start({ drainMaxMs: 50, writer: { write } });
+    send('t/a/b/c', '1');
+    await ingester.stop();
+    await ingester.stop();
+    expect(story).toEqual([]);
+    expect(await readings()).toMatchObject({ received: 1, in_flight: 1 });
+  });
+});
+
+describe('pace', () => {
+  /** A writer that commits when it is told to. */
+  function heldWriter() {
+    const { write } = modelTable();
+    const commits: (() => void)[] = [];
+    return {
+      commits,
+      writer: {
+        write: (batch: ReadingBatch) =>
+          new Promise<WriteOutcome>((resolve) => {
+            commits.push(() => resolve(write(batch)));
+          }),
+      },
+    };
+  }
+
+  it('fills one batch while another is written, and then asks sources to wait', async () => {
+    const { writer, commits } = heldWriter();
+    const { ingester, send, story } = start({ writer, limits: { rowsMax: 3 } });
+    expect([send('t/a/b/c', '0'), send('t/a/b/c', '1')]).toEqual([undefined, undefined]);
+    // The third makes the batch full: it goes on its way at once and leaves room.
+    expect(send('t/a/b/c', '2')).toBeUndefined();
+    expect([send('t/a/b/c', '3'), send('t/a/b/c', '4')]).toEqual([undefined, undefined]);
+    const waits = send('t/a/b/c', '5');
+    expect(waits).toBeInstanceOf(Promise);
+    await until(() => commits.length === 1);
+    expect(story).toEqual([]);
+    commits[0]?.();
+    await waits;
+    expect(story).toEqual(['feed 3', 'ack 0', 'ack 1', 'ack 2']);
+    expect(send('t/a/b/c', '6')).toBeUndefined();
+    await until(() => commits.length === 2);
+    commits[1]?.();
+    await until(() => commits.length === 3);
+    commits[2]?.();
+    await ingester.stop();
+    expect(story.at(-1)).toBe('ack 6');
+  });
+
+  it('asks to wait for bytes too', () => {
+    const { send } = start({ ...heldWriter(), limits: { bytesMax: 10_000 }, drainMaxMs: 0 });
+    const long = JSON.stringify('x'.repeat(10_000));
+    expect(send('t/a/b/c', long)).toBeUndefined();
+    expect(send('t/a/b/c', long)).toBeInstanceOf(Promise);
+  });
+
+  it('writes as soon as nothing more comes, without waiting for the age', async () => {
+    const { send, story } = start({ limits: { ageMaxMs: 3_600_000 } });
+    for (let i = 0; i < 20; i++) send('t/a/b/c', `${i}`);
+    await until(() => story.includes('ack 19'));
+    expect(story[0]).toBe('write 20');
+  });
+
+  it('writes what is old although more keeps coming', async () => {
+    let nowMs = NOW_MS;
+    const { send, story } = start({ clock: () => nowMs, limits: { ageMaxMs: 50, quietMs: 1 } });
+    await until(() => {
+      send('t/a/b/c', '1');
+      nowMs += 1;
+      return story.some((line) => line.startsWith('ack'));
+    });
+  });
+});
+
+it('keeps the account balanced at every reading of the metrics', async () => {
+  const payload = fc.oneof(
+    fc.constantFrom('1', '"on"', 'null', '{', '[1,null,"x",1e999]', '{"a":1,"b":{}}', '[]'),
+    fc.integer({ min: 0, max: 3 }).map((value) => `{"ts":${NOW_MS},"value":${value}}`),
+  );
+  const message = fc.record({
+    topic: fc.constantFrom('t/a/b/c', 't/a/b/d', 'elsewhere'),
+    payload,
+    dup: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(message, { maxLength: 5 }), { maxLength: 10 }),
+      async (bursts) => {
+        const { ingester, send, story, readings } = start({ limits: { rowsMax: 4, quietMs: 0 } });
+        const check = async () => {
+          const { received, ...rest } = await readings();
+          expect(Object.values(rest).reduce((sum, count) => sum + count, 0)).toBe(received);
+        };
+        let sent = 0;
+        for (const burst of bursts) {
+          for (const { topic, payload: text, dup } of burst) {
+            sent++;
+            await send(topic, text, dup);
+          }
+          await check();
+        }
+        await ingester.stop();
+        await check();
+        expect((await readings()).in_flight).toBe(0);
+        const acks = story.filter((line) => line.startsWith('ack'));
+        expect(acks).toEqual(Array.from({ length: sent }, (_, number) => `ack ${number}`));
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
