@@ -107,13 +107,12 @@ function start(options: Partial<IngesterOptions> = {}) {
     table,
     write,
     metrics,
-    /** Hands a message over; its acknowledgement comes into the story under its number. */
+    /** Hands a message over: its acknowledgement comes into the story, `wait` is what the source is asked for. */
     send(topic: string, payload: string, dup = false) {
       const number = sent++;
-      return ingester.handle(
-        { topic, payload: Buffer.from(payload), receivedUs: NOW_MS * 1000 + number, dup },
-        () => story.push(`ack ${number}`),
-      );
+      const receivedUs = NOW_MS * 1000 + number;
+      const message = { topic, payload: Buffer.from(payload), receivedUs, dup };
+      return { wait: ingester.handle(message, () => story.push(`ack ${number}`)) };
     },
     async readings(): Promise<Record<string, number>> {
       const text = await metrics.exposition();
@@ -314,18 +313,18 @@ describe('pace', () => {
   it('fills one batch while another is written, and then asks sources to wait', async () => {
     const { writer, commits } = heldWriter();
     const { ingester, send, story } = start({ writer, limits: { rowsMax: 3 } });
-    expect([send('t/a/b/c', '0'), send('t/a/b/c', '1')]).toEqual([undefined, undefined]);
+    for (const value of ['0', '1']) expect(send('t/a/b/c', value).wait).toBeUndefined();
     // The third makes the batch full: it goes on its way at once and leaves room.
-    expect(send('t/a/b/c', '2')).toBeUndefined();
-    expect([send('t/a/b/c', '3'), send('t/a/b/c', '4')]).toEqual([undefined, undefined]);
-    const waits = send('t/a/b/c', '5');
+    expect(send('t/a/b/c', '2').wait).toBeUndefined();
+    for (const value of ['3', '4']) expect(send('t/a/b/c', value).wait).toBeUndefined();
+    const waits = send('t/a/b/c', '5').wait;
     expect(waits).toBeInstanceOf(Promise);
     await until(() => commits.length === 1);
     expect(story).toEqual([]);
     commits[0]?.();
     await waits;
     expect(story).toEqual(['feed 3', 'ack 0', 'ack 1', 'ack 2']);
-    expect(send('t/a/b/c', '6')).toBeUndefined();
+    expect(send('t/a/b/c', '6').wait).toBeUndefined();
     await until(() => commits.length === 2);
     commits[1]?.();
     await until(() => commits.length === 3);
@@ -337,8 +336,8 @@ describe('pace', () => {
   it('asks to wait for bytes too', () => {
     const { send } = start({ ...heldWriter(), limits: { bytesMax: 10_000 }, drainMaxMs: 0 });
     const long = JSON.stringify('x'.repeat(10_000));
-    expect(send('t/a/b/c', long)).toBeUndefined();
-    expect(send('t/a/b/c', long)).toBeInstanceOf(Promise);
+    expect(send('t/a/b/c', long).wait).toBeUndefined();
+    expect(send('t/a/b/c', long).wait).toBeInstanceOf(Promise);
   });
 
   it('writes as soon as nothing more comes, without waiting for the age', async () => {
@@ -382,7 +381,7 @@ it('keeps the account balanced at every reading of the metrics', async () => {
         for (const burst of bursts) {
           for (const { topic, payload: text, dup } of burst) {
             sent++;
-            await send(topic, text, dup);
+            await send(topic, text, dup).wait;
           }
           await check();
         }
