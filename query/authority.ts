@@ -3,7 +3,7 @@ import { TailraceError } from '../lib/errors.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Action, Claims, Grant } from '../policies/grant.ts';
 import type { Policy } from '../policies/policy.ts';
-import { CLOCK_TOLERANCE_S, type TokenVerifier } from '../policies/tokens.ts';
+import { bearerToken, CLOCK_TOLERANCE_S, type TokenVerifier } from '../policies/tokens.ts';
 import type { Request } from './http/request.ts';
 import type { RequestFacts } from './http/routes.ts';
 import { createTickets, type Tickets } from './tickets.ts';
@@ -29,18 +29,6 @@ export interface AuthorityOptions {
   readonly metrics: Metrics;
 }
 
-function bearerToken(request: Request): string {
-  const header = request.headers.get('authorization');
-  if (header === undefined || header.trim() === '') {
-    throw new TailraceError('token_missing', 'Send "Authorization: Bearer <token>".');
-  }
-  const token = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(header)?.[1];
-  if (token === undefined) {
-    throw new TailraceError('token_invalid', 'The Authorization header has no bearer token.');
-  }
-  return token;
-}
-
 /** What binds a ticket to its stream: every parameter but the ticket itself, and the page's origin. */
 function streamKey(request: Request): string {
   const parameters = [...request.query].filter(([name]) => name !== 'ticket').sort();
@@ -60,7 +48,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     verify: (token) => tokens.verify(token),
     ask,
     tickets,
-    claimsOf: async (request) => tokens.verify(bearerToken(request)),
+    claimsOf: async (request) => tokens.verify(bearerToken(request.headers.get('authorization'))),
     redeemForStream: (request, nowMs) =>
       tickets.redeemForStream(request.query.get('ticket') ?? '', streamKey(request), nowMs),
     decide(action, claims, facts, nowMs) {

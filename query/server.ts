@@ -80,12 +80,12 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
     ticketsRoute({ authority, clock }),
     meRoute({ authority, clock }),
     ...healthRoutes(options),
+    ...(options.routes ?? []),
   ];
   const registry = createRegistry([
     ...interfaceRoutes,
     ...documentRoutes(interfaceRoutes),
     ...pageRoutes(options.pageDirectory),
-    ...(options.routes ?? []),
   ]);
   const service = createService({ registry, authority, corsOrigins, clock, log, metrics });
 
