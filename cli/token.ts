@@ -5,6 +5,7 @@ import { type Config, readConfig } from '../lib/config.ts';
 import { TailraceError } from '../lib/errors.ts';
 import { issueToken } from '../policies/issue.ts';
 import { openSigningKey } from '../policies/signing-key.ts';
+import { tokenProfile } from './tokens.ts';
 
 interface TokenOptions {
   readonly tenant: string;
@@ -44,14 +45,8 @@ async function printToken(options: TokenOptions, config: Config): Promise<void> 
   }
   const { tenant, role: roles, ttl: ttlS, claim } = options;
   const key = await openSigningKey(config.DATA_DIR);
-  const profile = {
-    issuer: config.JWT_ISSUER,
-    audience: config.JWT_AUDIENCE,
-    tenantClaim: config.JWT_TENANT_CLAIM,
-    rolesClaim: config.JWT_ROLES_CLAIM,
-  };
   const order = { tenant, roles, ttlS, claims: claim, nowMs: systemClock() };
-  const { token, claims } = await issueToken(key, profile, order);
+  const { token, claims } = await issueToken(key, tokenProfile(config), order);
   if (options.json !== true) {
     process.stdout.write(`${token}\n`);
     return;
