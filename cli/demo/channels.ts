@@ -44,9 +44,23 @@ export const rigChannels: readonly RigChannel[] = [
   { group: 'drilling', key: 'bit_depth', unit: 'm', decimals: 2, read: (s) => s.bitM },
   { group: 'drilling', key: 'hole_depth', unit: 'm', decimals: 2, read: (s) => s.holeM },
   { group: 'drilling', key: 'rop', unit: 'm/h', decimals: 1, read: (s) => s.ropMph },
-  { group: 'drilling', key: 'rpm', unit: 'rpm', decimals: 1, read: (s) => s.rpm, noise: (s) => s.rpm * 0.006 },
+  {
+    group: 'drilling',
+    key: 'rpm',
+    unit: 'rpm',
+    decimals: 1,
+    read: (s) => s.rpm,
+    noise: (s) => s.rpm * 0.006,
+  },
   { group: 'drilling', key: 'torque', unit: 'kft.lbf', decimals: 2, read: (s) => s.torqueKftLbf },
-  { group: 'mud', key: 'flow_in', unit: 'L/min', decimals: 0, read: (s) => s.flowLpm, noise: (s) => s.flowLpm * 0.004 },
+  {
+    group: 'mud',
+    key: 'flow_in',
+    unit: 'L/min',
+    decimals: 0,
+    read: (s) => s.flowLpm,
+    noise: (s) => s.flowLpm * 0.004,
+  },
   { group: 'mud', key: 'standpipe_pressure', unit: 'bar', decimals: 1, read: (s) => s.pressureBar },
 ];
 

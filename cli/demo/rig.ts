@@ -293,7 +293,13 @@ interface Noise {
 /** Four numbers from -1 to 1 for one step. */
 function noiseOf(seed: number): Noise {
   const next = (seed + Math.imul(5, 0x9e3779b9)) >>> 0;
-  return { seed: next, slow: mixed(seed, 1), a: mixed(seed, 2), b: mixed(seed, 3), c: mixed(seed, 4) };
+  return {
+    seed: next,
+    slow: mixed(seed, 1),
+    a: mixed(seed, 2),
+    b: mixed(seed, 3),
+    c: mixed(seed, 4),
+  };
 }
 
 /** The n-th number from -1 to 1 of a seed, by the finisher of MurmurHash3 (public domain). */

@@ -34,5 +34,10 @@ export function demoSession(token: string): DemoSession {
     const shares = channel.startsWith('~');
     query.append('s', `${shares ? '~' : ''}${RIG_ASSET}/${shares ? channel.slice(1) : channel}`);
   }
-  return { token, view: query.toString(), notes: assetNotes, units: demoUnits(readRecordings().timeLog) };
+  return {
+    token,
+    view: query.toString(),
+    notes: assetNotes,
+    units: demoUnits(readRecordings().timeLog),
+  };
 }

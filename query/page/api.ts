@@ -1,0 +1,118 @@
+// Requests to the server this page came from. Every refusal becomes an `ApiError` with the server's own words.
+import type { DemoSession, Latest, RangeAnswer, SeriesInfo, SeriesPage } from './wire.ts';
+
+/** A request that failed. `status` 0: the server could not be reached. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export interface Api {
+  series(signal?: AbortSignal): Promise<{ series: SeriesInfo[]; complete: boolean }>;
+  range(request: RangeQuery, signal?: AbortSignal): Promise<RangeAnswer>;
+  latest(ids: readonly number[]): Promise<Latest>;
+  ticket(): Promise<string>;
+}
+
+export interface RangeQuery {
+  readonly ids: readonly number[];
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Pixels of the plot; `raw` asks for points as they are. */
+  readonly width: number | 'raw';
+}
+
+const SERIES_PAGE = 1_000;
+const SERIES_PAGES_MAX = 20;
+const RAW_LIMIT = 20_000;
+const ANSWER_WAIT_MS = 30_000;
+
+interface Problem {
+  readonly code?: string;
+  readonly title?: string;
+  readonly detail?: string;
+}
+
+/** Makes the api of this page's server. `token` is asked for at each request. */
+export function createApi(token: () => string | undefined): Api {
+  async function ask<T>(path: string, options: RequestInit = {}): Promise<T> {
+    const bearer = token();
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (bearer !== undefined) headers.authorization = `Bearer ${bearer}`;
+    const signals = [AbortSignal.timeout(ANSWER_WAIT_MS)];
+    if (options.signal) signals.push(options.signal);
+    let answer: Response;
+    try {
+      answer = await fetch(path, { ...options, headers, signal: AbortSignal.any(signals) });
+    } catch (cause) {
+      if (options.signal?.aborted) throw cause;
+      throw new ApiError(0, 'offline', 'The server cannot be reached.');
+    }
+    if (!answer.ok) throw await refusal(answer);
+    return (await answer.json()) as T;
+  }
+
+  return {
+    async series(signal) {
+      const all: SeriesInfo[] = [];
+      let next: string | undefined;
+      for (let page = 0; page < SERIES_PAGES_MAX; page++) {
+        const query = new URLSearchParams({ limit: String(SERIES_PAGE) });
+        if (next !== undefined) query.set('page', next);
+        const answer = await ask<SeriesPage>(`/v1/series?${query}`, signal ? { signal } : {});
+        all.push(...answer.series.filter((series) => series.index === 'time'));
+        next = answer.next;
+        if (next === undefined) return { series: all, complete: true };
+      }
+      return { series: all, complete: false };
+    },
+    range({ ids, startMs, endMs, width }, signal) {
+      const query = new URLSearchParams(ids.map((id): [string, string] => ['series', String(id)]));
+      query.set('start', new Date(Math.floor(startMs)).toISOString());
+      query.set('end', new Date(Math.ceil(endMs)).toISOString());
+      if (width === 'raw') {
+        query.set('points', 'raw');
+        query.set('limit', String(RAW_LIMIT));
+      } else {
+        query.set('width', String(width));
+      }
+      return ask<RangeAnswer>(`/v1/range?${query}`, signal ? { signal } : {});
+    },
+    latest(ids) {
+      const query = new URLSearchParams(ids.map((id): [string, string] => ['series', String(id)]));
+      return ask<Latest>(`/v1/latest?${query}`);
+    },
+    async ticket() {
+      const { ticket } = await ask<{ ticket: string }>('/v1/tickets', { method: 'POST' });
+      return ticket;
+    },
+  };
+}
+
+async function refusal(answer: Response): Promise<ApiError> {
+  let problem: Problem = {};
+  try {
+    problem = (await answer.json()) as Problem;
+  } catch {
+    // Not every proxy speaks problem+json; the status has to do.
+  }
+  const words = problem.detail ?? problem.title ?? `The server answered ${answer.status}.`;
+  return new ApiError(answer.status, problem.code ?? `http_${answer.status}`, words);
+}
+
+/** The demo's own sign-in; undefined where this server is no demo. */
+export async function demoSession(): Promise<DemoSession | undefined> {
+  try {
+    const answer = await fetch('/demo/session', { signal: AbortSignal.timeout(ANSWER_WAIT_MS) });
+    return answer.ok ? ((await answer.json()) as DemoSession) : undefined;
+  } catch {
+    return undefined;
+  }
+}

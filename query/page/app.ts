@@ -1,0 +1,157 @@
+// The page's story: the view decides what is asked and drawn; every control and every gesture makes another view.
+import { type Access, createAccess } from './access.ts';
+import { type Api, createApi } from './api.ts';
+import { answered, askSoon, askStale, failed, tailChanged } from './asking.ts';
+import { createCatalogue } from './catalogue.ts';
+import { createControls } from './controls.ts';
+import { createData, type Data } from './data.ts';
+import { byId } from './dom.ts';
+import { startFrames } from './frames.ts';
+import { listenToKeys, listenToWheel } from './gestures.ts';
+import { layout } from './layout.ts';
+import { createLines, type Lines } from './lines.ts';
+import { go, goBack, goLive, moveBy, pointBy, toggle, toggleLive, zoomBy } from './navigation.ts';
+import { type Page, unitOf } from './page-state.ts';
+import { createPicker } from './picker.ts';
+import { createScreen } from './screen.ts';
+import { applyTheme, onSystemTheme, otherTheme } from './theme.ts';
+import { DEFAULT_VIEW, fixed, joinPane, parseView, splitPane, toggleSeries } from './view.ts';
+
+/** Opens the page: signs in, shows what the address says, and follows it. */
+export async function openPage(): Promise<void> {
+  const page = createPage();
+  page.view = parseView(window.location.search);
+  page.palette = applyTheme(page.view.theme);
+  page.controls.span(page.view.span);
+  await page.access.open();
+  const opening = page.access.demo?.view;
+  if (opening !== undefined && !new URLSearchParams(window.location.search).has('s')) {
+    page.view = parseView(window.location.search, parseView(opening));
+  }
+  if (page.view.span.kind === 'live') page.liveSpanMs = page.view.span.spanMs;
+  page.controls.span(page.view.span);
+  layout(page);
+  listen(page);
+  startFrames(page);
+  await begin(page);
+}
+
+async function begin(page: Page): Promise<void> {
+  const signedIn = page.access.token() !== undefined;
+  page.controls.signedIn(signedIn);
+  if (signedIn) await page.catalogue.refresh();
+  else page.controls.askToken('This server wants to know who asks.');
+}
+
+/** Puts the parts together. They call back only later, when the page is there. */
+function createPage(): Page {
+  const access = createAccess();
+  const api = createApi(access.token);
+  const lines = createLines();
+  const page: Page = {
+    view: DEFAULT_VIEW,
+    palette: applyTheme('system'),
+    liveSpanMs: 900_000,
+    dirty: true,
+    asking: { timer: undefined, atMs: Number.POSITIVE_INFINITY, askedMs: 0 },
+    access,
+    api,
+    lines,
+    data: dataOf(() => page, api, lines),
+    catalogue: createCatalogue(api, {
+      changed() {
+        layout(page);
+        page.controls.notice('connection', undefined);
+        askSoon(page, 0);
+      },
+      failed: (error) => failed(page, error),
+    }),
+    controls: controlsOf(() => page, access),
+    picker: createPicker({
+      notes: () => access.demo?.notes ?? {},
+      unitOf: (series) => unitOf({ access }, series),
+      toggled: (series) => void toggle(page, series),
+    }),
+    screen: createScreen({
+      lines,
+      palette: () => page.palette,
+      events: {
+        zoom: ({ startMs, endMs }) => go(page, { ...page.view, span: fixed(startMs, endMs) }),
+        pan: (part) => moveBy(page, part),
+      },
+      actions: {
+        remove: (name) => go(page, toggleSeries(page.view, name)),
+        join: (index) => go(page, joinPane(page.view, index)),
+        split: (index) => go(page, splitPane(page.view, index)),
+      },
+    }),
+  };
+  return page;
+}
+
+function dataOf(page: () => Page, api: Api, lines: Lines): Data {
+  return createData(api, lines, {
+    changed() {
+      page().dirty = true;
+    },
+    loading: (busy) => page().controls.loading(busy),
+    tail: (state) => tailChanged(page(), state),
+    answered: (answer, tookMs) => answered(page(), answer, tookMs),
+    failed: (error) => failed(page(), error),
+    stale: () => askStale(page()),
+  });
+}
+
+function controlsOf(page: () => Page, access: Access): Page['controls'] {
+  return createControls({
+    span: (spanMs) => goLive(page(), spanMs),
+    live: () => toggleLive(page()),
+    theme: () => toggleTheme(page()),
+    rail: toggleRail,
+    signIn(token) {
+      access.set(token);
+      void begin(page());
+    },
+    signOut() {
+      access.forget();
+      window.location.reload();
+    },
+    retry: () => page().data.tail.retry(),
+  });
+}
+
+function toggleTheme(page: Page): void {
+  go(page, { ...page.view, theme: otherTheme(page.view.theme) }, 'replace');
+}
+
+function toggleRail(): void {
+  const hidden = document.body.classList.toggle('no-rail');
+  byId('rail-toggle').setAttribute('aria-expanded', String(!hidden));
+}
+
+function listen(page: Page): void {
+  window.addEventListener('popstate', () => goBack(page));
+  onSystemTheme(() => {
+    page.palette = applyTheme(page.view.theme);
+    layout(page);
+  });
+  const gestures = {
+    move: (part: number) => moveBy(page, part),
+    zoom: (factor: number) => zoomBy(page, factor),
+  };
+  listenToWheel(byId('charts'), gestures);
+  listenToKeys({
+    ...gestures,
+    preset: (spanMs) => goLive(page, spanMs),
+    live: () => toggleLive(page),
+    theme: () => toggleTheme(page),
+    rail: toggleRail,
+    search() {
+      if (document.body.classList.contains('no-rail')) toggleRail();
+      page.picker.focus();
+    },
+    help: () => page.controls.help(),
+    point: (part) => pointBy(page, part),
+    unpoint: () => page.screen.point(undefined),
+  });
+}

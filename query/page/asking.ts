@@ -1,0 +1,109 @@
+// When the server is asked, and what its answers and refusals do to the page.
+import type { ApiError } from './api.ts';
+import { describeObligations, formatLength } from './format.ts';
+import { type Page, windowNow } from './page-state.ts';
+import type { TailState } from './tail-state.ts';
+import { seriesOf } from './view.ts';
+import type { RangeAnswer } from './wire.ts';
+
+/** A gesture that goes on changes the window many times; the server is asked when it rests. */
+export const ASK_REST_MS = 120;
+const ASK_AGAIN_MS = 3_000;
+/** Late readings and full lines are put right by a new answer, this often at most. */
+const STALE_REST_MS = 2_000;
+
+/** Asks after a rest; a later wish takes the place of an earlier one. */
+export function askSoon(page: Page, restMs: number): void {
+  window.clearTimeout(page.asking.timer);
+  page.asking.atMs = performance.now() + restMs;
+  page.asking.timer = window.setTimeout(() => ask(page), restMs);
+}
+
+/** What is shown is no longer all there is. Does not put off a question that is about to be asked. */
+export function askStale(page: Page): void {
+  if (page.asking.atMs !== Number.POSITIVE_INFINITY) return;
+  askSoon(page, Math.max(0, page.asking.askedMs + STALE_REST_MS - performance.now()));
+}
+
+function ask(page: Page): void {
+  const { view, catalogue, data, screen, access, asking } = page;
+  asking.atMs = Number.POSITIVE_INFINITY;
+  asking.askedMs = performance.now();
+  if (access.token() === undefined) return;
+  const series = seriesOf(view)
+    .map((name) => catalogue.find(name))
+    .filter((info) => info !== undefined);
+  if (series.length === 0) {
+    data.tail.stop();
+    return;
+  }
+  const live = view.span.kind === 'live';
+  void data.ask({ series, ...windowNow(page), width: screen.width(), live });
+}
+
+/** An answer came: what it says about itself is told. */
+export function answered(page: Page, answer: RangeAnswer | undefined, tookMs: number): void {
+  const { controls, screen, view } = page;
+  controls.notice('range', undefined);
+  controls.notice('access', undefined);
+  if (view.span.kind === 'fixed') controls.notice('connection', undefined);
+  if (answer === undefined) return;
+  const { level, step_ms: stepMs, complete } = answer.range;
+  const limits = describeObligations(answer.policy?.obligations);
+  controls.notice(
+    'limits',
+    limits.length === 0 ? undefined : `Your access is limited by policy: ${limits.join('; ')}.`,
+  );
+  controls.notice(
+    'incomplete',
+    complete ? undefined : 'Readings of this stretch of time are known to be missing.',
+    'warn',
+  );
+  const from = level === 'raw' ? 'raw' : `${level} rollup`;
+  const step = stepMs === null ? '' : ` · ${formatLength(stepMs)} steps`;
+  screen.caption(`${from}${step} · ${Math.round(tookMs)} ms`);
+}
+
+/** A request failed: what helps is done, and what a person has to know is said. */
+export function failed(page: Page, error: ApiError): void {
+  const { controls, catalogue } = page;
+  if (error.status === 401) {
+    void renew(page, error.message);
+  } else if (error.status === 403) {
+    controls.notice('access', `Not allowed: ${error.message}`, 'error');
+  } else if (error.status === 0 || error.status === 429 || error.status >= 500) {
+    controls.notice('connection', `${error.message} Trying again.`, 'error');
+    askSoon(page, ASK_AGAIN_MS);
+  } else {
+    controls.notice('range', error.message, 'error');
+    catalogue.refreshSoon();
+  }
+}
+
+/** The live connection is in another state. */
+export function tailChanged(page: Page, state: TailState): void {
+  const { controls } = page;
+  controls.tail(state);
+  page.dirty = true;
+  if (state.kind === 'offline' && state.attempt > 1) {
+    const text = `Offline: ${state.reason} What is shown is the last that came.`;
+    controls.notice('connection', text, 'warn');
+  } else if (state.kind === 'live') {
+    controls.notice('connection', undefined);
+  } else if (state.kind === 'refused' && (state.code === 403 || state.code === 4403)) {
+    controls.notice('access', `Not allowed: ${state.reason}`, 'error');
+  } else if (state.kind === 'refused') {
+    void renew(page, state.reason);
+  }
+}
+
+/** The token is over or was refused: the demo has another one, a person may have. */
+async function renew(page: Page, reason: string): Promise<void> {
+  if (await page.access.renew()) {
+    page.catalogue.refreshSoon();
+    askSoon(page, ASK_REST_MS);
+    return;
+  }
+  page.controls.signedIn(false);
+  page.controls.askToken(reason);
+}

@@ -1,0 +1,83 @@
+// Numbers, times and sentences as the page shows them.
+import type { Obligations } from './wire.ts';
+
+/** Decimals that show a three hundredth of `span`: as many as a reader can use, at most 6. */
+export function decimalsFor(span: number): number {
+  if (!(span > 0) || !Number.isFinite(span)) return 2;
+  return Math.min(6, Math.max(0, Math.floor(-Math.log10(span / 300))));
+}
+
+/** A value with a fixed count of decimals and a thin space between thousands; very large and small ones in powers. */
+export function formatValue(value: number, decimals: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e9 || (size > 0 && size < 1e-6)) return value.toExponential(3);
+  const [whole = '', fraction] = value.toFixed(decimals).split('.');
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f').replace('-', '\u2212');
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
+const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
+
+/** Local time to the millisecond: `22 Nov 2026 07:31:04.200`. */
+export function formatInstant(ms: number): string {
+  const at = new Date(ms);
+  return `${formatDay(ms)} ${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
+}
+
+const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+
+/** Local date: `22 Nov 2026`. */
+export function formatDay(ms: number): string {
+  const at = new Date(ms);
+  return `${at.getDate()} ${MONTHS[at.getMonth()]} ${at.getFullYear()}`;
+}
+
+/** A tick of the time axis, as fine as the distance between ticks wants it. */
+export function formatTick(ms: number, stepMs: number): string {
+  const at = new Date(ms);
+  const clock = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+  if (stepMs >= 86_400_000) return `${at.getDate()} ${MONTHS[at.getMonth()]}`;
+  if (at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0 && stepMs >= 60_000) {
+    return `${at.getDate()} ${MONTHS[at.getMonth()]}`;
+  }
+  if (stepMs >= 60_000) return clock;
+  const seconds = `${clock}:${pad(at.getSeconds())}`;
+  return stepMs >= 1_000 ? seconds : `${seconds}.${pad(at.getMilliseconds(), 3)}`;
+}
+
+/** A length of time in its largest whole unit and the next: `2 m 13 s`. */
+export function formatLength(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  const units: [string, number][] = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1_000],
+  ];
+  const at = units.findIndex(([, unitMs]) => ms >= unitMs);
+  const [name, unitMs] = units[at] ?? ['s', 1_000];
+  const next = units[at + 1];
+  const whole = Math.floor(ms / unitMs);
+  const rest = next === undefined ? 0 : Math.floor((ms - whole * unitMs) / next[1]);
+  return rest === 0 || next === undefined
+    ? `${whole} ${name}`
+    : `${whole} ${name} ${rest} ${next[0]}`;
+}
+
+/** What a policy's obligations mean to the person in front of the page; empty where there are none. */
+export function describeObligations(obligations: Obligations | undefined): string[] {
+  if (obligations === undefined) return [];
+  const { finest_step_ms, lookback_ms, delay_ms, max_points, max_series, max_rate_hz, redact } =
+    obligations;
+  const sentences: string[] = [];
+  if (finest_step_ms !== undefined) {
+    sentences.push(`nothing finer than ${formatLength(finest_step_ms)}`);
+  }
+  if (lookback_ms !== undefined) sentences.push(`the last ${formatLength(lookback_ms)} only`);
+  if (delay_ms !== undefined && delay_ms > 0) sentences.push(`${formatLength(delay_ms)} late`);
+  if (max_rate_hz !== undefined) sentences.push(`at most ${max_rate_hz} updates a second`);
+  if (max_points !== undefined) sentences.push(`at most ${max_points} points`);
+  if (max_series !== undefined) sentences.push(`at most ${max_series} series`);
+  if (redact !== undefined && redact.length > 0) sentences.push(`without ${redact.join(', ')}`);
+  return sentences;
+}

@@ -1,0 +1,108 @@
+// The lines and lanes that are held for the screen, by series id: filled by answers, continued by the tail.
+import { appendState, type StateTrace, statesOf } from './states.ts';
+import {
+  append,
+  appendSummary,
+  carryOver,
+  emptyTrace,
+  type Trace,
+  traceOf,
+  trim,
+} from './trace.ts';
+import type { RangeAnswer, RangeSeries, SeriesInfo, TailBucket, TailPoint } from './wire.ts';
+
+export interface Lines {
+  trace(id: number): Trace;
+  states(id: number): StateTrace;
+  /** Puts answers in the place of what is held. Where the tail goes on, what it gave meanwhile is kept behind them. */
+  show(series: readonly SeriesInfo[], answers: readonly RangeAnswer[], live: boolean): void;
+  /** Takes points of the tail; says whether one of them belongs where only a new answer can put it. */
+  take(points: readonly TailPoint[]): 'taken' | 'stale';
+  takeBuckets(buckets: readonly TailBucket[]): void;
+  /** The newest time of any line; 0 without any. */
+  newestMs(): number;
+  /** Whether a line has so many points that a new answer would draw the same with fewer. */
+  isFull(width: number): boolean;
+  forgetBefore(ms: number): void;
+}
+
+const POINTS_A_PIXEL = 6;
+/** How long a bucket of a summary is taken to be; the frame does not say it. */
+const SUMMARY_LENGTH_MS = 1_000;
+
+/** Holds nothing yet. */
+export function createLines(): Lines {
+  const traces = new Map<number, Trace>();
+  const lanes = new Map<number, StateTrace>();
+
+  return {
+    trace: (id) => traces.get(id) ?? emptyTrace(),
+    states: (id) => lanes.get(id) ?? { t: [], v: [] },
+    show(series, answers, live) {
+      const older = new Map(traces);
+      const olderLanes = new Map(lanes);
+      traces.clear();
+      lanes.clear();
+      const answered = byId(answers);
+      for (const { id, kind } of series) {
+        const { one, stepMs } = answered.get(id) ?? { one: { id, t: [] }, stepMs: null };
+        if (kind === 'state') {
+          lanes.set(id, joinStates(live ? olderLanes.get(id) : undefined, statesOf(one)));
+          continue;
+        }
+        const trace = traceOf(one, stepMs);
+        const before = older.get(id);
+        if (live && before !== undefined) carryOver(before, trace);
+        traces.set(id, trace);
+      }
+    },
+    take(points) {
+      let stale = false;
+      for (const [id, time, value] of points) {
+        const lane = lanes.get(id);
+        const trace = traces.get(id);
+        if (lane !== undefined) appendState(lane, time, String(value));
+        if (trace !== undefined && typeof value === 'number') {
+          stale = append(trace, time, value) === 'stale' || stale;
+        }
+      }
+      return stale ? 'stale' : 'taken';
+    },
+    takeBuckets(buckets) {
+      for (const bucket of buckets) {
+        const trace = traces.get(bucket[0]);
+        if (trace !== undefined) appendSummary(trace, bucket, SUMMARY_LENGTH_MS);
+      }
+    },
+    newestMs() {
+      let newest = 0;
+      for (const { t } of [...traces.values(), ...lanes.values()]) {
+        newest = Math.max(newest, t.at(-1) ?? 0);
+      }
+      return newest;
+    },
+    isFull: (width) => [...traces.values()].some(({ t }) => t.length > POINTS_A_PIXEL * width),
+    forgetBefore(ms) {
+      for (const trace of traces.values()) trim(trace, ms);
+    },
+  };
+}
+
+function byId(
+  answers: readonly RangeAnswer[],
+): Map<number, { one: RangeSeries; stepMs: number | null }> {
+  const answered = new Map<number, { one: RangeSeries; stepMs: number | null }>();
+  for (const { series, range } of answers) {
+    for (const one of series) answered.set(one.id, { one, stepMs: range.step_ms });
+  }
+  return answered;
+}
+
+/** An answer's states, and behind them those that the tail gave meanwhile. */
+function joinStates(older: StateTrace | undefined, newer: StateTrace): StateTrace {
+  const newestMs = newer.t.at(-1) ?? Number.NEGATIVE_INFINITY;
+  older?.t.forEach((time, index) => {
+    if (time > newestMs) appendState(newer, time, older.v[index] ?? '');
+  });
+  return newer;
+}

@@ -1,0 +1,251 @@
+// One pane: the track on the left with names and values, the plot on the right.
+import { type Chart, type ChartEvents, type ChartWindow, createChart } from './chart.ts';
+import { el, setText } from './dom.ts';
+import { drawBand, drawHead, drawLine, drawRuns, type Plot } from './draw.ts';
+import { decimalsFor, formatLength, formatValue } from './format.ts';
+import type { Lines } from './lines.ts';
+import { fitScale, type Scale } from './scale.ts';
+import { runsOf, stateAt } from './states.ts';
+import { type Palette, seriesColor, stateColor } from './theme.ts';
+import { extent, indexAtOrBefore, indexClosest } from './trace.ts';
+import type { SeriesInfo } from './wire.ts';
+
+/** A series of a pane. `info` is undefined where there is none of that name that this caller may see. */
+export interface PaneSeries {
+  readonly name: string;
+  readonly info: SeriesInfo | undefined;
+  readonly unit: string;
+  /** Place among all series of the screen, for its colour. */
+  readonly order: number;
+  readonly note: string | undefined;
+}
+
+export interface PaneActions {
+  remove(name: string): void;
+  join(index: number): void;
+  split(index: number): void;
+}
+
+export interface PaneOptions {
+  readonly index: number;
+  readonly series: readonly PaneSeries[];
+  readonly lines: Lines;
+  readonly palette: () => Palette;
+  readonly events: ChartEvents;
+  readonly actions: PaneActions;
+}
+
+export interface Pane {
+  readonly element: HTMLElement;
+  readonly chart: Chart;
+  readonly kind: 'plot' | 'lane';
+  draw(window: ChartWindow, live: boolean): void;
+  /** Shows the values at a time, or the newest ones. */
+  read(timeMs: number | undefined, window: ChartWindow, live: boolean): void;
+  /** Text of the values at a time, for those who hear the page. */
+  speak(timeMs: number): string;
+  destroy(): void;
+}
+
+/** A value this old is no longer the present. */
+const OLD_AFTER_MS = 30_000;
+
+interface Row {
+  readonly series: PaneSeries;
+  readonly element: HTMLElement;
+  readonly value: HTMLElement;
+  readonly age: HTMLElement;
+  readonly dot: HTMLElement;
+}
+
+/** Makes a pane. A pane of one state series is a lane. */
+export function createPane(options: PaneOptions): Pane {
+  const { series, lines, palette } = options;
+  const kind = series.every(({ info }) => info?.kind === 'state') ? 'lane' : 'plot';
+  const plotHost = el('div', { class: 'plot' });
+  const rows = series.map((one) => createRow(one, palette, options.actions));
+  const track = el(
+    'div',
+    { class: 'track' },
+    ...rows.map(({ element }) => element),
+    tools(options),
+  );
+  const element = el(
+    'section',
+    { class: `pane ${kind}`, 'aria-label': labelOf(series) },
+    track,
+    plotHost,
+  );
+  let scale: Scale | undefined;
+  let decimals = 1;
+  let live = false;
+
+  const chart = createChart({
+    host: plotHost,
+    kind,
+    palette,
+    events: options.events,
+    paint: (ctx, plot) => (kind === 'lane' ? paintLane(ctx, plot) : paintLines(ctx, plot)),
+  });
+  for (const { dot } of rows) chart.over.append(dot);
+
+  function paintLines(ctx: CanvasRenderingContext2D, plot: Plot): void {
+    const ratio = window.devicePixelRatio;
+    const drawn = series.filter(({ info }) => info?.kind === 'number');
+    for (const { info, order } of drawn) {
+      if (info) drawBand(ctx, plot, lines.trace(info.id), seriesColor(palette(), order));
+    }
+    for (const { info, order } of drawn) {
+      if (!info) continue;
+      const color = seriesColor(palette(), order);
+      drawLine(ctx, plot, lines.trace(info.id), { color, width: 1.4 * ratio });
+      if (live) drawHead(ctx, plot, lines.trace(info.id), { color, radius: 2.5 * ratio });
+    }
+  }
+
+  function paintLane(ctx: CanvasRenderingContext2D, plot: Plot): void {
+    const info = series[0]?.info;
+    if (info === undefined) return;
+    const ratio = window.devicePixelRatio;
+    drawRuns(ctx, plot, runsOf(lines.states(info.id), plot.startMs, plot.endMs), {
+      colorOf: (text) => stateColor(palette(), text),
+      ink: palette().stateInk,
+      font: `${11 * ratio}px -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Arial, sans-serif`,
+      gap: ratio,
+    });
+  }
+
+  return {
+    element,
+    chart,
+    kind,
+    draw(window, isLive) {
+      live = isLive;
+      const within = extentOf(series, lines, window);
+      if (within !== undefined) {
+        scale = fitScale(within.min, within.max, scale);
+        decimals = decimalsFor(scale.high - scale.low);
+      }
+      chart.draw(window, scale ?? { low: 0, high: 1 });
+    },
+    read(timeMs, window, isLive) {
+      for (const row of rows) readRow(row, lines, { timeMs, window, isLive, decimals, chart });
+    },
+    speak(timeMs) {
+      return series
+        .map(
+          ({ info, name, unit }) => `${name} ${valueText(info, lines, timeMs, decimals)} ${unit}`,
+        )
+        .join(', ');
+    },
+    destroy: () => chart.destroy(),
+  };
+}
+
+function labelOf(series: readonly PaneSeries[]): string {
+  return series.map(({ name }) => name).join(', ');
+}
+
+function createRow(series: PaneSeries, palette: () => Palette, actions: PaneActions): Row {
+  const { name, info, unit, order, note } = series;
+  const channel = name.slice(name.indexOf('/') + 1);
+  const short = channel.slice(channel.lastIndexOf('/') + 1);
+  const value = el('span', { class: 'value' }, '–');
+  const age = el('span', { class: 'age' });
+  const remove = el(
+    'button',
+    { class: 'icon remove', type: 'button', 'aria-label': `Remove ${name}`, title: 'Remove' },
+    '×',
+  );
+  remove.addEventListener('click', () => actions.remove(name));
+  const title = note === undefined ? name : `${name}\n${note}`;
+  const element = el(
+    'div',
+    { class: `row${info === undefined ? ' missing' : ''}`, title },
+    el('span', { class: 'swatch' }),
+    el('span', { class: 'name' }, short.replaceAll('_', ' ')),
+    el('span', { class: 'asset' }, name.slice(0, name.indexOf('/'))),
+    remove,
+    el('span', { class: 'reading' }, value, el('span', { class: 'unit' }, unit), age),
+  );
+  if (info === undefined) value.textContent = 'not available';
+  element.style.setProperty('--line', seriesColor(palette(), order));
+  const dot = el('span', { class: 'dot', hidden: true });
+  dot.style.setProperty('--line', seriesColor(palette(), order));
+  return { series, element, value, age, dot };
+}
+
+function tools({ index, series, actions }: PaneOptions): HTMLElement {
+  const box = el('div', { class: 'tools' });
+  const add = (label: string, sign: string, act: () => void): void => {
+    const button = el(
+      'button',
+      { class: 'icon', type: 'button', 'aria-label': label, title: label },
+      sign,
+    );
+    button.addEventListener('click', act);
+    box.append(button);
+  };
+  if (series.length > 1) add('Split into panes of their own', '⇕', () => actions.split(index));
+  if (index > 0) add('Join with the pane above', '⇑', () => actions.join(index));
+  return box;
+}
+
+interface Reading {
+  readonly timeMs: number | undefined;
+  readonly window: ChartWindow;
+  readonly isLive: boolean;
+  readonly decimals: number;
+  readonly chart: Chart;
+}
+
+function readRow(row: Row, lines: Lines, reading: Reading): void {
+  const { info } = row.series;
+  if (info === undefined) return;
+  const { timeMs, window, isLive, decimals, chart } = reading;
+  const atMs = timeMs ?? window.endMs;
+  setText(row.value, valueText(info, lines, atMs, decimals, timeMs === undefined));
+  const trace = lines.trace(info.id);
+  const newestMs = (info.kind === 'state' ? lines.states(info.id) : trace).t.at(-1);
+  const ageMs = window.endMs - (newestMs ?? window.endMs);
+  const old = isLive && timeMs === undefined && ageMs > OLD_AFTER_MS;
+  row.element.classList.toggle('old', old);
+  setText(row.age, old ? `${formatLength(ageMs)} ago` : '');
+  const at = timeMs === undefined ? -1 : indexClosest(trace.t, timeMs);
+  row.dot.hidden = at < 0;
+  if (at < 0) return;
+  const { left, top } = chart.place(trace.t[at] ?? 0, trace.v[at] ?? 0);
+  row.dot.style.transform = `translate(${left}px, ${top}px)`;
+}
+
+/** The value closest to a time, or the newest one up to it. */
+function valueText(
+  info: SeriesInfo | undefined,
+  lines: Lines,
+  timeMs: number,
+  decimals: number,
+  newest = false,
+): string {
+  if (info === undefined) return 'not available';
+  if (info.kind === 'state') return stateAt(lines.states(info.id), timeMs) ?? '–';
+  const { t, v } = lines.trace(info.id);
+  const value = v[newest ? indexAtOrBefore(t, timeMs) : indexClosest(t, timeMs)];
+  return value === undefined ? '–' : formatValue(value, decimals);
+}
+
+function extentOf(
+  series: readonly PaneSeries[],
+  lines: Lines,
+  window: ChartWindow,
+): { min: number; max: number } | undefined {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const { info } of series) {
+    if (info?.kind !== 'number') continue;
+    const within = extent(lines.trace(info.id), window.startMs, window.endMs);
+    if (within === undefined) continue;
+    min = Math.min(min, within.min);
+    max = Math.max(max, within.max);
+  }
+  return min <= max ? { min, max } : undefined;
+}

@@ -1,0 +1,139 @@
+// All panes above one another, with the ruler of time below them.
+import {
+  AXIS_WIDTH,
+  type Chart,
+  type ChartEvents,
+  type ChartWindow,
+  createChart,
+} from './chart.ts';
+import { byId, setText } from './dom.ts';
+import { formatDay, formatInstant } from './format.ts';
+import type { Lines } from './lines.ts';
+import { createPane, type Pane, type PaneActions, type PaneSeries } from './pane.ts';
+import type { Palette } from './theme.ts';
+
+export interface ScreenOptions {
+  readonly lines: Lines;
+  readonly palette: () => Palette;
+  readonly events: Pick<ChartEvents, 'zoom' | 'pan'>;
+  readonly actions: PaneActions;
+}
+
+export interface Screen {
+  /** Builds the panes anew. */
+  layout(panes: readonly (readonly PaneSeries[])[]): void;
+  draw(window: ChartWindow, live: boolean): void;
+  /** Moves the crosshair to a time, as the pointer would; undefined takes it away. */
+  point(timeMs: number | undefined): void;
+  readonly pointedMs: number | undefined;
+  /** Width of the plots in pixels of the device: what a range is asked for. */
+  width(): number;
+  /** A line of text in the ruler's corner. */
+  caption(text: string): void;
+}
+
+const RULER_HEIGHT = 30;
+const LANE_HEIGHT = 40;
+const PANE_HEIGHT_LEAST = 68;
+const PANE_HEIGHT_MOST = 460;
+const ROW_HEIGHT = 42;
+
+/** Takes the page's chart area. */
+export function createScreen(options: ScreenOptions): Screen {
+  const area = byId('panes');
+  const rulerHost = byId('ruler-plot');
+  const pill = byId('pill');
+  const spoken = byId('spoken');
+  let panes: Pane[] = [];
+  let drawn: { window: ChartWindow; live: boolean } | undefined;
+  let pointedMs: number | undefined;
+
+  const events: ChartEvents = { ...options.events, hover };
+  const ruler = createChart({
+    host: rulerHost,
+    kind: 'ruler',
+    palette: options.palette,
+    events,
+    paint: () => undefined,
+  });
+  new ResizeObserver(arrange).observe(byId('charts'));
+
+  function hover(timeMs: number | undefined): void {
+    pointedMs = timeMs;
+    read();
+  }
+
+  function read(): void {
+    if (drawn === undefined) return;
+    for (const pane of panes) pane.read(pointedMs, drawn.window, drawn.live);
+    pill.hidden = pointedMs === undefined;
+    if (pointedMs !== undefined) {
+      setText(pill, formatInstant(pointedMs));
+      const { left } = ruler.place(pointedMs, 0);
+      const most = ruler.over.clientWidth - pill.offsetWidth / 2;
+      const middle = Math.min(Math.max(left, pill.offsetWidth / 2), most);
+      pill.style.transform = `translateX(calc(${AXIS_WIDTH + middle}px - 50%))`;
+    }
+  }
+
+  function arrange(): void {
+    const room = byId('charts').clientHeight - RULER_HEIGHT;
+    const heights = share(panes, room);
+    panes.forEach((pane, index) => {
+      const height = heights[index] ?? PANE_HEIGHT_LEAST;
+      pane.element.style.height = `${height}px`;
+      sizeChart(pane.chart, pane.element.querySelector('.plot'), height);
+    });
+    sizeChart(ruler, rulerHost, RULER_HEIGHT);
+    if (drawn !== undefined) screen.draw(drawn.window, drawn.live);
+  }
+
+  const screen: Screen = {
+    layout(models) {
+      for (const pane of panes) pane.destroy();
+      panes = models.map((series, index) => createPane({ ...options, index, series, events }));
+      area.replaceChildren(...panes.map(({ element }) => element));
+      byId('ruler').hidden = panes.length === 0;
+      pointedMs = undefined;
+      arrange();
+    },
+    draw(window, live) {
+      drawn = { window, live };
+      for (const pane of panes) pane.draw(window, live);
+      ruler.draw(window, { low: 0, high: 1 });
+      setText(byId('ruler-day'), formatDay(window.endMs));
+      read();
+    },
+    point(timeMs) {
+      (panes[0]?.chart ?? ruler).point(timeMs);
+      hover(timeMs);
+      setText(spoken, timeMs === undefined ? '' : speak(panes, timeMs));
+    },
+    get pointedMs() {
+      return pointedMs;
+    },
+    width: () => Math.max(50, Math.round(ruler.over.clientWidth * window.devicePixelRatio)),
+    caption: (text) => setText(byId('caption'), text),
+  };
+  return screen;
+}
+
+function speak(panes: readonly Pane[], timeMs: number): string {
+  return `${formatInstant(timeMs)}: ${panes.map((pane) => pane.speak(timeMs)).join(', ')}`;
+}
+
+function sizeChart(chart: Chart, host: Element | null, height: number): void {
+  if (host !== null && host.clientWidth > 0) chart.resize(host.clientWidth, height);
+}
+
+/** Heights of panes: lanes are low, the others share the room, and a pane is never lower than its rows of values. */
+function share(panes: readonly Pane[], room: number): number[] {
+  const lanes = panes.filter(({ kind }) => kind === 'lane').length;
+  const plots = panes.length - lanes;
+  const each = Math.floor((room - lanes * LANE_HEIGHT) / Math.max(1, plots));
+  return panes.map(({ kind, element }) => {
+    if (kind === 'lane') return LANE_HEIGHT;
+    const rows = element.querySelectorAll('.row').length * ROW_HEIGHT;
+    return Math.max(PANE_HEIGHT_LEAST, rows, Math.min(PANE_HEIGHT_MOST, each));
+  });
+}

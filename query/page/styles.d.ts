@@ -1,0 +1,2 @@
+// Stylesheets are bundled by importing them; they export nothing.
+declare module '*.css';

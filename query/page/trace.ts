@@ -1,0 +1,170 @@
+// The line of one series: what a range answered, and behind it what the tail appended. Times are ms since 1970 UTC.
+import type { RangeSeries, TailBucket } from './wire.ts';
+
+/** Buckets of an m4 answer, for the band between minimum and maximum. */
+export interface Band {
+  readonly stepMs: number;
+  readonly t: readonly number[];
+  readonly min: readonly number[];
+  readonly max: readonly number[];
+}
+
+export interface Trace {
+  /** Points of the line, in the order of time, no time twice. */
+  readonly t: number[];
+  readonly v: number[];
+  readonly band: Band | undefined;
+  /** Points from this time on came one by one; before it they stand for buckets. */
+  readonly appendedFromMs: number;
+}
+
+/** A line without points. */
+export function emptyTrace(): Trace {
+  return { t: [], v: [], band: undefined, appendedFromMs: Number.NEGATIVE_INFINITY };
+}
+
+/** The line of an answer: of each bucket its first, lowest, highest and last point, each once, by time. */
+export function traceOf(answer: RangeSeries, stepMs: number | null): Trace {
+  const { first, last, min, max, t_first, t_last, t_min, t_max } = answer;
+  if (
+    answer.v !== undefined ||
+    !first ||
+    !last ||
+    !min ||
+    !max ||
+    !t_first ||
+    !t_last ||
+    !t_min ||
+    !t_max
+  ) {
+    return rawTrace(answer);
+  }
+  const t: number[] = [];
+  const v: number[] = [];
+  const push = (time: number, value: number): void => {
+    const newest = t.at(-1);
+    if (newest !== undefined && time <= newest) return;
+    t.push(time);
+    v.push(value);
+  };
+  for (let i = 0; i < answer.t.length; i++) {
+    const [low, high] = [t_min[i] ?? 0, t_max[i] ?? 0];
+    push(t_first[i] ?? 0, first[i] ?? 0);
+    if (low <= high) {
+      push(low, min[i] ?? 0);
+      push(high, max[i] ?? 0);
+    } else {
+      push(high, max[i] ?? 0);
+      push(low, min[i] ?? 0);
+    }
+    push(t_last[i] ?? 0, last[i] ?? 0);
+  }
+  const band = stepMs === null ? undefined : { stepMs, t: answer.t, min, max };
+  return { t, v, band, appendedFromMs: (t.at(-1) ?? Number.NEGATIVE_INFINITY) + 1e-6 };
+}
+
+function rawTrace(answer: RangeSeries): Trace {
+  const t: number[] = [];
+  const v: number[] = [];
+  answer.t.forEach((time, index) => {
+    const value = answer.v?.[index];
+    if (typeof value !== 'number') return;
+    t.push(time);
+    v.push(value);
+  });
+  return { t, v, band: undefined, appendedFromMs: Number.NEGATIVE_INFINITY };
+}
+
+/**
+ * Takes a point of the tail. Says `stale` where it belongs among buckets, which only a new answer can put right: a late
+ * or corrected reading. A time that came before keeps the newest value.
+ */
+export function append(
+  trace: Trace,
+  time: number,
+  value: number,
+): 'appended' | 'corrected' | 'stale' {
+  const newest = trace.t.at(-1);
+  if (newest === undefined || time > newest) {
+    trace.t.push(time);
+    trace.v.push(value);
+    return 'appended';
+  }
+  const at = indexAtOrBefore(trace.t, time);
+  if (at >= 0 && trace.t[at] === time) {
+    if (trace.v[at] === value) return 'corrected';
+    if (time >= trace.appendedFromMs) {
+      trace.v[at] = value;
+      return 'corrected';
+    }
+    return 'stale';
+  }
+  if (time < trace.appendedFromMs) return 'stale';
+  trace.t.splice(at + 1, 0, time);
+  trace.v.splice(at + 1, 0, value);
+  return 'appended';
+}
+
+/** Takes a summary of the tail: its first, lowest, highest and last value, spread over the time of its bucket. */
+export function appendSummary(trace: Trace, bucket: TailBucket, lengthMs: number): void {
+  const [, time, first, last, min, max] = bucket;
+  const step = lengthMs / 4;
+  append(trace, time, first);
+  append(trace, time + step, min);
+  append(trace, time + 2 * step, max);
+  append(trace, time + 3 * step, last);
+}
+
+/** Forgets points before `beforeMs`, all but one, which the line comes from. Does so only where that is worth it. */
+export function trim(trace: Trace, beforeMs: number): void {
+  const at = indexAtOrBefore(trace.t, beforeMs);
+  if (at < 512 || at < trace.t.length / 4) return;
+  trace.t.splice(0, at);
+  trace.v.splice(0, at);
+}
+
+/** Points of `newer` behind those of `older`'s that came after the newer's last: what the tail gave meanwhile. */
+export function carryOver(older: Trace, newer: Trace): void {
+  const from = Math.max(older.appendedFromMs, newer.t.at(-1) ?? Number.NEGATIVE_INFINITY);
+  for (let i = indexAtOrBefore(older.t, from) + 1; i < older.t.length; i++) {
+    append(newer, older.t[i] ?? 0, older.v[i] ?? 0);
+  }
+}
+
+/** Index of the last time at or before `time`, -1 where there is none. */
+export function indexAtOrBefore(times: readonly number[], time: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((times[middle] ?? 0) <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** Index of the time closest to `time`, -1 where there is none. */
+export function indexClosest(times: readonly number[], time: number): number {
+  const before = indexAtOrBefore(times, time);
+  const after = before + 1;
+  if (before < 0) return times.length > 0 ? 0 : -1;
+  if (after >= times.length) return before;
+  return time - (times[before] ?? 0) <= (times[after] ?? 0) - time ? before : after;
+}
+
+/** Least and greatest value of the points within [startMs, endMs], undefined where there are none. */
+export function extent(
+  trace: Trace,
+  startMs: number,
+  endMs: number,
+): { min: number; max: number } | undefined {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (let i = indexAtOrBefore(trace.t, startMs - 1e-6) + 1; i < trace.t.length; i++) {
+    if ((trace.t[i] ?? 0) > endMs) break;
+    const value = trace.v[i] ?? 0;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return min <= max ? { min, max } : undefined;
+}

@@ -1,0 +1,110 @@
+// What the server says, as far as the page reads it: shapes of the HTTP answers and of the tail's frames. Times are
+// milliseconds since 1970 UTC.
+
+export interface SeriesInfo {
+  readonly id: number;
+  readonly asset: string;
+  readonly channel: string;
+  readonly unit: string | null;
+  readonly kind: 'number' | 'state';
+  readonly index: 'time' | 'depth';
+  readonly first: number | null;
+  readonly last: number | null;
+}
+
+export interface SeriesPage {
+  readonly series: readonly SeriesInfo[];
+  readonly next?: string;
+}
+
+export interface Obligations {
+  readonly finest_step_ms?: number;
+  readonly lookback_ms?: number;
+  readonly delay_ms?: number;
+  readonly max_points?: number;
+  readonly max_series?: number;
+  readonly max_rate_hz?: number;
+  readonly redact?: readonly string[];
+}
+
+/** One series of a range: m4 columns, or `t` and `v` where points are raw. */
+export interface RangeSeries {
+  readonly id: number;
+  readonly t: readonly number[];
+  readonly first?: readonly number[];
+  readonly t_first?: readonly number[];
+  readonly last?: readonly number[];
+  readonly t_last?: readonly number[];
+  readonly min?: readonly number[];
+  readonly t_min?: readonly number[];
+  readonly max?: readonly number[];
+  readonly t_max?: readonly number[];
+  readonly v?: readonly (number | string)[];
+}
+
+export interface RangeAnswer {
+  readonly range: {
+    readonly start: number;
+    readonly end: number;
+    readonly step_ms: number | null;
+    readonly level: string;
+    readonly complete: boolean;
+  };
+  readonly series: readonly RangeSeries[];
+  readonly cursor: string;
+  readonly next?: string;
+  readonly policy?: { readonly revision: string; readonly obligations?: Obligations };
+}
+
+export interface Latest {
+  readonly series: readonly { id: number; t: number; v: number | string }[];
+}
+
+/** [series id, time, value, quality?] */
+export type TailPoint = readonly [id: number, t: number, v: number | string, q?: number];
+
+/** [series id, bucket's start, first, last, min, max, count] */
+export type TailBucket = readonly [
+  id: number,
+  t: number,
+  first: number,
+  last: number,
+  min: number,
+  max: number,
+  count: number,
+];
+
+export type TailFrame =
+  | {
+      readonly type: 'subscribed';
+      readonly id: string;
+      readonly cursor: string;
+      readonly recovered: boolean | null;
+    }
+  | {
+      readonly type: 'data';
+      readonly id: string;
+      readonly cursor: string;
+      readonly points: readonly TailPoint[];
+      readonly dropped: number;
+    }
+  | {
+      readonly type: 'summary';
+      readonly id: string;
+      readonly cursor: string;
+      readonly buckets: readonly TailBucket[];
+      readonly dropped: number;
+    }
+  | { readonly type: 'error'; readonly id?: string; readonly code: string; readonly detail: string }
+  | { readonly type: 'bye'; readonly code: number; readonly detail: string }
+  | { readonly type: 'series' | 'snapshot' | 'reauthed' };
+
+/** What the demo gives the page when it opens; no other server has it. */
+export interface DemoSession {
+  readonly token: string;
+  readonly view?: string;
+  /** What a person has to know about an asset, by asset. */
+  readonly notes?: Readonly<Record<string, string>>;
+  /** Units of series to which no rule gave one, by `asset/channel`. */
+  readonly units?: Readonly<Record<string, string>>;
+}
