@@ -25,8 +25,8 @@ export interface Selectable {
 
 export type SeriesPredicate = (series: Selectable) => boolean;
 
-export const SELECTOR_LENGTH_MAX = 4096;
-export const SELECTOR_MATCHERS_MAX = 32;
+const SELECTOR_LENGTH_MAX = 4096;
+const SELECTOR_MATCHERS_MAX = 32;
 
 const EXAMPLE = '{asset="rig-7",channel=~"mud/.+"}';
 const BLANK = /(?:\s|#[^\n]*)*/y;

@@ -2,7 +2,7 @@
 import type { Grant } from './grant.ts';
 
 /** A bucket's length in µs, buckets starting at its multiples since 1970 UTC; or points as they are. */
-export type StepUs = number | 'raw';
+type StepUs = number | 'raw';
 
 /** What is asked for, half-open [startUs, endUs). Nothing is asked for where they are equal. */
 export interface Domain {

@@ -4,13 +4,14 @@ import type { Clock } from '../lib/clock.ts';
 import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import { compiledRegexes, REGEX_CACHE_MAX } from '../lib/selector-regex.ts';
 import { type Bundle, readBundleFile, shippedBundlePath } from './bundle.ts';
 import { createEvaluator, MEMORY_PAGES_MAX } from './evaluator.ts';
 import type { Action, Claims, Grant } from './grant.ts';
 import { readVerdict, type Verdict } from './verdict.ts';
 
 /** What is asked for, as far as it is known when the policy is asked; times in ms since 1970 UTC. */
-export interface DecisionRequest {
+interface DecisionRequest {
   readonly start?: number;
   readonly end?: number;
   readonly step_ms?: number | null;
@@ -18,7 +19,7 @@ export interface DecisionRequest {
   readonly origin?: string;
 }
 
-export interface DecisionInput {
+interface DecisionInput {
   readonly action: Action;
   readonly claims: Claims;
   readonly nowMs: number;
@@ -77,6 +78,7 @@ export async function createPolicy(bundle: Bundle, options: PolicyOptions): Prom
     'time since the policy bundle in force was loaded',
     () => (clock() - loadedMs) / 1000,
   );
+  metrics.bounded('selector_regexes', compiledRegexes, REGEX_CACHE_MAX);
   // A prefix of its own for each process, and a count: short, unique, and no system call a decision.
   const process = randomBytes(6).toString('base64url');
   let decisions = 0;
