@@ -2,7 +2,7 @@
 import type { CaseResult } from './harness.ts';
 import { formatFigure, formatShare, formatTable, type StoredReport } from './report.ts';
 
-export type Verdict = 'better' | 'worse' | 'same' | 'new' | 'gone';
+type Verdict = 'better' | 'worse' | 'same' | 'new' | 'gone';
 
 export interface Comparison {
   readonly name: string;

@@ -51,7 +51,7 @@ describe('npm run bench', () => {
   it('lists its areas', () => {
     const run = bench('--list');
     expect(run.status).toBe(0);
-    for (const area of ['micro']) expect(run.stdout).toContain(area);
+    for (const area of ['ingest', 'range', 'micro']) expect(run.stdout).toContain(area);
   });
 
   it.each([

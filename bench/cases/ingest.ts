@@ -61,12 +61,12 @@ export const ingest: Area = {
 };
 
 function casesOf(bench: Bench, quick: boolean): BenchCase[] {
-  const hundreds = quick ? 3_000 : 10_000;
+  const hundreds = quick ? 2_000 : 10_000;
   const values: Shape = { form: 'values', messages: hundreds, readingsPerMessage: 100 };
   const points: Shape = { form: 'points', messages: hundreds, readingsPerMessage: 100 };
   const single: Shape = {
     form: 'value',
-    messages: quick ? 30_000 : 100_000,
+    messages: quick ? 20_000 : 100_000,
     readingsPerMessage: 1,
   };
   const againstCopy = (name: string, shape: Shape): BenchCase => ({

@@ -5,6 +5,7 @@ import { copyBinaryBenches } from './copy-binary.ts';
 import { decodeBenches } from './decode.ts';
 import { mergeBenches } from './merge.ts';
 import { planBenches } from './plan.ts';
+import { policyBenches } from './policy.ts';
 import { selectorBenches } from './selector.ts';
 
 /** One operation of a module and, beside it, the least that any implementation of it would do. */
@@ -25,6 +26,7 @@ export const micro: Area = {
       ...selectorBenches(),
       ...planBenches(),
       ...mergeBenches(),
+      ...(await policyBenches(context)),
     ];
     return {
       cases: benches.map((bench) => caseOf(bench, context)),
