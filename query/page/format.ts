@@ -64,6 +64,20 @@ export function formatLength(ms: number): string {
     : `${whole} ${name} ${rest} ${next[0]}`;
 }
 
+/** A length of time in words: `1 minute`, `7 days`. */
+export function lengthInWords(ms: number): string {
+  const units: [string, number][] = [
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+    ['second', 1_000],
+  ];
+  const whole = units.find(([, unitMs]) => ms >= unitMs && ms % unitMs === 0);
+  if (whole === undefined) return formatLength(ms);
+  const count = ms / whole[1];
+  return `${count} ${whole[0]}${count === 1 ? '' : 's'}`;
+}
+
 /** What a policy's obligations mean to the person in front of the page; empty where there are none. */
 export function describeObligations(obligations: Obligations | undefined): string[] {
   if (obligations === undefined) return [];
@@ -71,10 +85,10 @@ export function describeObligations(obligations: Obligations | undefined): strin
     obligations;
   const sentences: string[] = [];
   if (finest_step_ms !== undefined) {
-    sentences.push(`nothing finer than ${formatLength(finest_step_ms)}`);
+    sentences.push(`nothing finer than ${lengthInWords(finest_step_ms)}`);
   }
-  if (lookback_ms !== undefined) sentences.push(`the last ${formatLength(lookback_ms)} only`);
-  if (delay_ms !== undefined && delay_ms > 0) sentences.push(`${formatLength(delay_ms)} late`);
+  if (lookback_ms !== undefined) sentences.push(`only the last ${lengthInWords(lookback_ms)}`);
+  if (delay_ms !== undefined && delay_ms > 0) sentences.push(`${lengthInWords(delay_ms)} late`);
   if (max_rate_hz !== undefined) sentences.push(`at most ${max_rate_hz} updates a second`);
   if (max_points !== undefined) sentences.push(`at most ${max_points} points`);
   if (max_series !== undefined) sentences.push(`at most ${max_series} series`);

@@ -7,7 +7,7 @@ export interface TailListener {
   state(state: TailState): void;
   points(points: readonly TailPoint[]): void;
   buckets(buckets: readonly TailBucket[]): void;
-  /** The tail could not continue from its cursor: only a new range shows what came meanwhile. */
+  /** Points were not sent, now or since the cursor: only a new range shows them. */
   gap(): void;
 }
 
@@ -21,7 +21,6 @@ export interface Tail {
 
 /** No frame for this long after subscribing also means that nothing was missed. */
 const CAUGHT_UP_MS = 250;
-const UPDATES_HZ_MAX = 10;
 
 interface Subscription {
   readonly id: string;
@@ -78,6 +77,7 @@ export function createTail(api: Api, listener: TailListener): Tail {
       timer = window.setTimeout(() => tell({ kind: 'caught up' }), CAUGHT_UP_MS);
     } else if (frame.type === 'data') {
       listener.points(frame.points);
+      if (frame.dropped > 0) listener.gap();
       tell({ kind: 'caught up' });
       tell({ kind: 'data' });
     } else {
@@ -105,13 +105,8 @@ export function createTail(api: Api, listener: TailListener): Tail {
 }
 
 function subscribe({ id, ids, cursor }: Subscription): object {
-  return {
-    type: 'subscribe',
-    id,
-    series: ids.map(String),
-    since: cursor,
-    max_hz: UPDATES_HZ_MAX,
-  };
+  // No max_hz: it would leave points out, and the line is to be the line of all points.
+  return { type: 'subscribe', id, series: ids.map(String), since: cursor };
 }
 
 /** One connection, from its ticket to its end. It tells nothing more once it was closed from here. */
