@@ -140,3 +140,9 @@ export async function startTestQueryServer(
     stop: () => lifecycle.stop(),
   };
 }
+
+/** The body of an answer. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely
+export async function readJson(response: Response): Promise<any> {
+  return response.json();
+}
