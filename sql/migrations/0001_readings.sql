@@ -32,6 +32,10 @@ create table tailrace.reading (
 );
 select create_hypertable('tailrace.reading', by_range('time', interval '1 day'), create_default_indexes => false);
 create unique index reading_series_time on tailrace.reading (series_id, time);
+-- For refreshing rollups, which asks for all series of a few minutes: without it every refresh reads the whole day. It
+-- costs a quarter of CPU more per row written; a BRIN costs 3 %, but is only used where ANALYZE has run, which nobody
+-- does on the embedded engine.
+create index reading_time on tailrace.reading (time);
 alter table tailrace.reading set (
   timescaledb.compress,
   timescaledb.compress_segmentby = 'series_id',
