@@ -11,8 +11,8 @@ const UNIT_MS = {
 
 const RFC_3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+\- ])(\d\d):(\d\d))$/;
-const RELATIVE = /^now((?:[+-]\d{1,9}(?:ms|s|m|h|d|w))*)$/;
-const RELATIVE_PART = /([+-])(\d+)(ms|[smhdw])/g;
+const RELATIVE = /^now((?:[+-](?:\d{1,9}(?:ms|[smhdw]))+)*)$/;
+const RELATIVE_PART = /([+-]?)(\d+)(ms|[smhdw])/g;
 const UNIX_SECONDS = /^(-?\d{1,12})(?:\.(\d{1,9}))?$/;
 
 /** The years that RFC 3339 can write; what lies outside is a mistake. */
@@ -49,9 +49,12 @@ function parseRelative(text: string, nowUs: number): number | undefined {
   const shifts = RELATIVE.exec(text.replaceAll(' ', '+'))?.[1];
   if (shifts === undefined) return undefined;
   let us = nowUs;
+  let direction = 1;
   for (const [, sign, amount, unit] of shifts.matchAll(RELATIVE_PART)) {
     const ms = Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
-    us += (sign === '-' ? -ms : ms) * 1_000;
+    // 'now-1d12h': the sign holds until the next.
+    if (sign !== '') direction = sign === '-' ? -1 : 1;
+    us += direction * ms * 1_000;
   }
   return us;
 }

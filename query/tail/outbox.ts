@@ -93,63 +93,66 @@ function mergeBucket(open: OpenBucket, other: OpenBucket): void {
   open.count += other.count;
 }
 
-function openBucket(
-  seriesId: number,
-  start: number,
-  t: number,
-  value: number | string,
-): OpenBucket {
+/** A bucket of one point. */
+function bucketOf(seriesId: number, t: number, value: number | string): OpenBucket {
   const extreme = typeof value === 'number' ? value : null;
-  return {
-    seriesId,
-    t: start,
-    firstT: t,
-    first: value,
-    lastT: t,
-    last: value,
-    min: extreme,
-    max: extreme,
-    count: 1,
-  };
+  const [first, last, min, max] = [value, value, extreme, extreme];
+  return { seriesId, t, firstT: t, first, lastT: t, last, min, max, count: 1 };
 }
 
 /** Buckets by series and start, which can be made wider. */
 function createBuckets() {
   let widthMs = BUCKET_FIRST_MS;
-  let open = new Map<string, OpenBucket>();
+  let bySeries = new Map<number, Map<number, OpenBucket>>();
+  let size = 0;
 
-  const startOf = (t: number) => Math.floor(t / widthMs) * widthMs;
+  function put(bucket: OpenBucket): void {
+    const { seriesId } = bucket;
+    const t = Math.floor(bucket.t / widthMs) * widthMs;
+    const ofSeries = bySeries.get(seriesId) ?? new Map<number, OpenBucket>();
+    if (ofSeries.size === 0) bySeries.set(seriesId, ofSeries);
+    const there = ofSeries.get(t);
+    if (there !== undefined) {
+      mergeBucket(there, bucket);
+      return;
+    }
+    ofSeries.set(t, { ...bucket, t });
+    size += 1;
+  }
+
+  function all(): OpenBucket[] {
+    return [...bySeries.values()].flatMap((ofSeries) => [...ofSeries.values()]);
+  }
 
   return {
     add(seriesId: number, t: number, value: number | string): void {
-      const start = startOf(t);
-      const key = `${seriesId} ${start}`;
-      const bucket = open.get(key);
-      if (bucket === undefined) open.set(key, openBucket(seriesId, start, t, value));
-      else addToBucket(bucket, t, value);
+      const start = Math.floor(t / widthMs) * widthMs;
+      const there = bySeries.get(seriesId)?.get(start);
+      if (there === undefined) put(bucketOf(seriesId, t, value));
+      else addToBucket(there, t, value);
     },
     widen(): boolean {
       if (widthMs >= BUCKET_WIDEST_MS) return false;
       widthMs *= 2;
-      const narrow = open;
-      open = new Map();
-      for (const bucket of narrow.values()) {
-        const start = startOf(bucket.t);
-        const key = `${bucket.seriesId} ${start}`;
-        const wide = open.get(key);
-        if (wide === undefined) open.set(key, { ...bucket, t: start });
-        else mergeBucket(wide, bucket);
-      }
+      const narrow = all();
+      bySeries = new Map();
+      size = 0;
+      for (const bucket of narrow) put(bucket);
       return true;
     },
     get size() {
-      return open.size;
+      return size;
     },
     list: (): Bucket[] =>
-      Array.from(open.values(), (bucket) => {
-        const { seriesId, t, first, last, min, max, count } = bucket;
-        return [seriesId, t, first, last, min, max, count];
-      }),
+      all().map(({ seriesId, t, first, last, min, max, count }) => [
+        seriesId,
+        t,
+        first,
+        last,
+        min,
+        max,
+        count,
+      ]),
   };
 }
 

@@ -1,0 +1,132 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Bucket, createOutbox } from './outbox.ts';
+
+const at = (offset: number) => ({ epoch: 'e', offset });
+const start = at(0);
+
+describe('an outbox', () => {
+  it('gives points back as they came, with how far they bring the client', () => {
+    const outbox = createOutbox({ latestOnly: false, start });
+    outbox.push(1, 1_500, 2, 0);
+    outbox.push(2, 2_000, 'on', 3);
+    outbox.reached(at(7));
+    expect(outbox.take()).toEqual({
+      kind: 'data',
+      points: [
+        [1, 1.5, 2],
+        [2, 2, 'on', 3],
+      ],
+      position: at(7),
+      dropped: 0,
+    });
+    expect([outbox.take(), outbox.bytes]).toEqual([undefined, 0]);
+  });
+
+  it('ends a frame where a record of the feed ends, so that its cursor is true', () => {
+    const outbox = createOutbox({ latestOnly: false, start });
+    for (let record = 1; record <= 3; record += 1) {
+      for (let i = 0; i < 4_000; i += 1) outbox.push(1, i, i, 0);
+      outbox.reached(at(record));
+    }
+    const frames = [outbox.take(), outbox.take(), outbox.take()];
+    expect(frames.map((frame) => frame?.position.offset)).toEqual([2, 3, undefined]);
+    expect(frames[0]).toMatchObject({ points: { length: 8_000 } });
+  });
+
+  it('keeps the newest point of each series where only that is wanted', () => {
+    const outbox = createOutbox({ latestOnly: true, start });
+    outbox.push(1, 3_000, 30, 0);
+    outbox.push(1, 2_000, 20, 0);
+    outbox.push(2, 1_000, 10, 0);
+    outbox.reached(at(1));
+    expect(outbox.take()).toEqual({
+      kind: 'data',
+      points: [
+        [1, 3, 30],
+        [2, 1, 10],
+      ],
+      position: at(1),
+      dropped: 1,
+    });
+  });
+
+  it('becomes buckets of a second, in order of time whatever the order of arrival', () => {
+    const outbox = createOutbox({ latestOnly: false, start });
+    outbox.push(1, 1_900_000, 9, 0);
+    outbox.push(1, 1_100_000, 1, 0);
+    outbox.push(2, 5_000_000, 'on', 0);
+    outbox.reached(at(1));
+    expect(outbox.conflate()).toBe(true);
+    outbox.push(1, 1_500_000, -4, 0);
+    outbox.push(2, 5_500_000, 'off', 0);
+    outbox.reached(at(2));
+    expect(outbox.take()).toEqual({
+      kind: 'summary',
+      buckets: [
+        [1, 1_000, 1, 9, -4, 9, 3],
+        [2, 5_000, 'on', 'off', null, null, 2],
+      ],
+      position: at(2),
+      dropped: 5,
+    });
+  });
+
+  it('is a stream of points again once the summary is sent', () => {
+    const outbox = createOutbox({ latestOnly: false, start });
+    outbox.push(1, 0, 1, 0);
+    outbox.reached(at(1));
+    outbox.conflate();
+    outbox.take();
+    outbox.push(1, 1_000, 2, 0);
+    outbox.reached(at(2));
+    expect(outbox.take()).toMatchObject({ kind: 'data', points: [[1, 1, 2]], dropped: 0 });
+  });
+
+  it('cannot be made smaller for ever', () => {
+    const outbox = createOutbox({ latestOnly: false, start });
+    expect(outbox.conflate()).toBe(false);
+    outbox.push(1, 0, 1, 0);
+    let steps = 0;
+    while (outbox.conflate()) steps += 1;
+    expect(steps).toBeLessThan(20);
+  });
+
+  it('loses no point from the count, no extreme and no end, however often it is conflated', () => {
+    const point = fc.record({
+      series: fc.integer({ min: 1, max: 3 }),
+      t: fc.integer({ min: 0, max: 20_000_000 }),
+      value: fc.integer({ min: -1_000, max: 1_000 }),
+      conflate: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(point, { minLength: 1, maxLength: 200 }), (points) => {
+        const outbox = createOutbox({ latestOnly: false, start });
+        for (const [i, { series, t, value, conflate }] of points.entries()) {
+          outbox.push(series, t * 1_000, value, 0);
+          outbox.reached(at(i));
+          if (conflate) outbox.conflate();
+        }
+        outbox.conflate();
+        const batch = outbox.take();
+        if (batch?.kind !== 'summary') throw new Error('not conflated');
+        expect(batch.dropped).toBe(points.length);
+        for (const series of new Set(points.map((one) => one.series))) {
+          const mine = points.filter((one) => one.series === series);
+          const buckets = batch.buckets.filter(([id]) => id === series);
+          const values = mine.map((one) => one.value);
+          const sum = (pick: (bucket: Bucket) => number) =>
+            buckets.reduce((total, bucket) => total + pick(bucket), 0);
+          expect(sum(([, , , , , , count]) => count)).toBe(mine.length);
+          expect(Math.min(...buckets.map((bucket) => Number(bucket[4])))).toBe(Math.min(...values));
+          expect(Math.max(...buckets.map((bucket) => Number(bucket[5])))).toBe(Math.max(...values));
+          const oldest = mine.toSorted((a, b) => a.t - b.t)[0];
+          const firsts = mine.filter((one) => one.t === oldest?.t).map((one) => one.value);
+          const firstBucket = buckets.toSorted((a, b) => a[1] - b[1])[0];
+          expect(firsts).toContain(firstBucket?.[2]);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
