@@ -6,7 +6,7 @@ const select = (table: string, columns: string, scan: ScanLiterals) => `
 select s.id as series_id, p.*
 from unnest(array[${scan.ids}]::int4[]) as s (id)
 cross join lateral (
-  select string_agg(timestamptz_send(r.time), '') as times, ${columns}
+  select string_agg(timestamptz_send(r.time), null) as times, ${columns}
   from (
     select time, value, quality from ${table}
     where series_id = s.id and time >= ${scan.start} and time < ${scan.end}
@@ -15,9 +15,9 @@ cross join lateral (
 ) p
 where p.times is not null`;
 
-const NUMBERS = `string_agg(float8send(r.value), '') as points`;
+const NUMBERS = `string_agg(float8send(r.value), null) as points`;
 const STATES = 'json_agg(r.value) as points';
-const QUALITIES = `, string_agg(int2send(r.quality), '') as qualities`;
+const QUALITIES = `, string_agg(int2send(r.quality), null) as qualities`;
 
 interface ScanLiterals {
   readonly ids: string;

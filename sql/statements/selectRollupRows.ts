@@ -5,17 +5,17 @@ import { idList, type Reading, timestampLiteral } from '../snapshot.ts';
 // takes 44 ms. t_first lies in the bucket, so the bucket itself is not needed.
 const selectRows = (name: string, ids: string, start: string, end: string, stats: string) => `
 select series_id,
-  string_agg(float8send(first), '') as first, string_agg(timestamptz_send(t_first), '') as t_first,
-  string_agg(float8send(last), '') as last, string_agg(timestamptz_send(t_last), '') as t_last,
-  string_agg(float8send(min), '') as min, string_agg(timestamptz_send(t_min), '') as t_min,
-  string_agg(float8send(max), '') as max, string_agg(timestamptz_send(t_max), '') as t_max${stats}
+  string_agg(float8send(first), null) as first, string_agg(timestamptz_send(t_first), null) as t_first,
+  string_agg(float8send(last), null) as last, string_agg(timestamptz_send(t_last), null) as t_last,
+  string_agg(float8send(min), null) as min, string_agg(timestamptz_send(t_min), null) as t_min,
+  string_agg(float8send(max), null) as max, string_agg(timestamptz_send(t_max), null) as t_max${stats}
 from tailrace.${name}
 where series_id in (${ids}) and bucket >= ${start} and bucket < ${end}
 group by series_id`;
 
 const STATS = `,
-  string_agg(float8send(stats[1]), '') as count, string_agg(float8send(stats[2]), '') as sum,
-  string_agg(float8send(stats[3]), '') as squares`;
+  string_agg(float8send(stats[1]), null) as count, string_agg(float8send(stats[2]), null) as sum,
+  string_agg(float8send(stats[3]), null) as squares`;
 
 interface PackedRow {
   readonly series_id: number;
