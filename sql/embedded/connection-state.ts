@@ -3,10 +3,10 @@ import type { Socket } from 'node:net';
 import type { Log } from '../../lib/log.ts';
 import type { Backend } from './backend.ts';
 import type { CopyIn } from './copy-in.ts';
+import type { PreparedStatements, Translated } from './prepared.ts';
 import type { Session, SessionClient } from './session.ts';
 import type { Settings, SettingsSwitch } from './settings.ts';
 import type { Statement } from './statement.ts';
-import type { PreparedStatements } from './statements-of-connection.ts';
 import type { Frame, FrameReader, TransactionState } from './wire.ts';
 
 /** What the connections of one endpoint have in common. */
@@ -20,12 +20,6 @@ export interface Endpoint {
   /** Cancels what the connection with this id has queued, if the secret is its own. */
   cancel(processId: number, secret: number): void;
   closed(connection: Connection): void;
-}
-
-/** A message for the engine, and one to be run silently before it. */
-export interface Translated {
-  readonly message: Frame;
-  readonly before?: Frame;
 }
 
 export interface Fault {

@@ -1,5 +1,5 @@
 // One client's connection: its bytes become units of work, and the session has them run (units.ts) one after another.
-// Frames are cut in wire.ts, statements read in statement.ts, names kept in statements-of-connection.ts.
+// Frames are cut in wire.ts, statements read in statement.ts, names kept in prepared.ts.
 import type { Socket } from 'node:net';
 import { COPY_DEVICE } from './backend.ts';
 import {
@@ -11,9 +11,9 @@ import {
   type Unit,
 } from './connection-state.ts';
 import { addCopyData, type CopyIn, copyFault, createCopyIn } from './copy-in.ts';
+import { endRound as endRoundOf, noStatements, rename, translate } from './prepared.ts';
 import { NO_SETTINGS, settingsOfStartup } from './settings.ts';
 import { readStatement } from './statement.ts';
-import { createPreparedStatements } from './statements-of-connection.ts';
 import { runUnit } from './units.ts';
 import {
   copyFailReason,
@@ -49,7 +49,7 @@ export function openConnection(
     endpoint,
     socket,
     reader: createFrameReader(MESSAGE_BYTES_MAX),
-    statements: createPreparedStatements(id),
+    statements: noStatements(id),
     settings: NO_SETTINGS,
     phase: { name: 'opening' },
     round: [],
@@ -182,11 +182,14 @@ function takeQuery(connection: Connection, text: string): void {
     send(connection, copyInResponse(statement.format, statement.columns));
     return;
   }
-  connection.unit = { kind: 'query', text, statement };
+  connection.unit =
+    statement.kind === 'named'
+      ? { kind: 'query', text: rename(connection.statements, text, statement.uses), statement }
+      : { kind: 'query', text, statement };
 }
 
 function takeExecute(connection: Connection, message: Frame): void {
-  const statement = connection.statements.copyOf(executedPortal(message));
+  const statement = connection.statements.copyPortals.get(executedPortal(message));
   if (statement === undefined) {
     addToRound(connection, message);
     return;
@@ -201,7 +204,7 @@ function addToRound(connection: Connection, message: Frame): void {
   if (connection.roundBytes > MESSAGE_BYTES_MAX) {
     throw new ProtocolViolation(`more than ${MESSAGE_BYTES_MAX} bytes without a Sync`);
   }
-  connection.round.push(connection.statements.translate(message));
+  connection.round.push(translate(connection.statements, message));
 }
 
 function endRound(connection: Connection, then?: CopyStart): void {
@@ -210,7 +213,7 @@ function endRound(connection: Connection, then?: CopyStart): void {
     then === undefined ? { kind: 'extended', messages } : { kind: 'extended', messages, then };
   connection.round = [];
   connection.roundBytes = 0;
-  connection.statements.endRound();
+  endRoundOf(connection.statements);
 }
 
 function takeWhileCopying(connection: Connection, copy: CopyIn, message: Frame): void {
@@ -311,7 +314,7 @@ function lose(connection: Connection): void {
   connection.phase = { name: 'closed' };
   const { session } = connection.endpoint;
   session.withdraw(connection);
-  const leaves = isBusy(connection) || connection.statements.size > 0;
+  const leaves = isBusy(connection) || connection.statements.named.size > 0;
   connection.unit = leaves ? { kind: 'clean-up' } : undefined;
   if (leaves) session.wake(connection);
   connection.endpoint.closed(connection);

@@ -68,10 +68,10 @@ function setConfig(name: string, value: string): string {
 /** Gives the session BASE_SETTINGS and keeps account of whose settings it has. */
 export function createSettingsSwitch(backend: Backend, log: Log): SettingsSwitch {
   let current = NO_SETTINGS;
-  backend.query(baseStatements());
+  backend.query(statementsFor(BASE_SETTINGS));
 
   function apply(settings: Settings): Settings {
-    backend.query(`reset role; reset all; ${baseStatements()}`);
+    backend.query(`reset role; reset all; ${statementsFor(BASE_SETTINGS)}`);
     const applied = new Map(settings.values);
     for (const [name, value] of settings.values) {
       try {
@@ -94,9 +94,13 @@ export function createSettingsSwitch(backend: Backend, log: Log): SettingsSwitch
       for (const [name, value] of backend.query(
         `select name, setting from pg_catalog.pg_settings where source = 'session'`,
       )) {
-        if (name != null && value != null && BASE_SETTINGS.get(name) !== value) {
-          values.set(name, value);
-        }
+        if (name != null && value != null) values.set(name, value);
+      }
+      // A client that resets a setting is to get the base's, not the engine's own.
+      const reset = [...BASE_SETTINGS].filter(([name]) => !values.has(name));
+      if (reset.length > 0) backend.query(statementsFor(reset));
+      for (const [name, value] of BASE_SETTINGS) {
+        if (values.get(name) === value) values.delete(name);
       }
       current = settingsOf(values);
       return current;
@@ -104,6 +108,6 @@ export function createSettingsSwitch(backend: Backend, log: Log): SettingsSwitch
   };
 }
 
-function baseStatements(): string {
-  return [...BASE_SETTINGS].map(([name, value]) => setConfig(name, value)).join(' ');
+function statementsFor(settings: Iterable<readonly [string, string]>): string {
+  return [...settings].map(([name, value]) => setConfig(name, value)).join(' ');
 }

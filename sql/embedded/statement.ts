@@ -1,6 +1,6 @@
 // What the endpoint has to know of a statement before the engine sees it. COPY FROM STDIN would end the engine (it reads
-// the protocol's stream itself and finds its end), so it is rewritten to read a file; DEALLOCATE and DISCARD ALL would
-// reach into the prepared statements of other connections, as all of them share one session.
+// the protocol's stream itself and finds its end), so it is rewritten to read a file. PREPARE, EXECUTE and DEALLOCATE name
+// statements, DISCARD ALL drops them all: as connections share one session, they would reach into one another's.
 
 export type Statement =
   | { readonly kind: 'plain' }
@@ -13,9 +13,17 @@ export type Statement =
       readonly rewritten: string;
     }
   | { readonly kind: 'mixed-copy-in' }
-  | { readonly kind: 'deallocate'; readonly name: string }
+  | { readonly kind: 'named'; readonly uses: readonly NameUse[] }
   | { readonly kind: 'deallocate-all' }
   | { readonly kind: 'discard-all' };
+
+/** Where a text names a prepared statement. */
+export interface NameUse {
+  readonly verb: 'prepare' | 'execute' | 'deallocate';
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
 
 interface Token {
   readonly kind: 'word' | 'identifier' | 'string' | 'symbol';
@@ -26,9 +34,10 @@ interface Token {
 }
 
 const PLAIN: Statement = { kind: 'plain' };
-const MENTIONS_SOMETHING = /\b(?:stdin|deallocate|discard)\b/i;
+const MENTIONS_SOMETHING = /\b(?:stdin|prepare|execute|deallocate|discard)\b/i;
 /** A statement with more text than this is not looked into unless it begins like one of those. */
-const BEGINS_LIKE_ONE = /^\s*(?:copy|deallocate|discard|--|\/\*|begin|set|;)/i;
+const BEGINS_LIKE_ONE =
+  /^\s*(?:copy|prepare|explain|execute|deallocate|discard|--|\/\*|begin|set|;)/i;
 const SCAN_CHARS_MAX = 1_000_000;
 
 /** Sorts a query's text; `copyPath` is the file that takes the place of STDIN. */
@@ -42,20 +51,33 @@ export function readStatement(text: string, copyPath: string): Statement {
       ? readCopy(text, copies[0]!, copyPath)
       : { kind: 'mixed-copy-in' };
   }
-  return statements.length === 1 ? readSessionCommand(statements[0]!) : PLAIN;
+  if (statements.length === 1) {
+    const command = readSessionCommand(statements[0]!);
+    if (command !== undefined) return command;
+  }
+  const uses = statements.map(nameUse).filter((use) => use !== undefined);
+  return uses.length > 0 ? { kind: 'named', uses } : PLAIN;
 }
 
-function readSessionCommand(tokens: readonly Token[]): Statement {
-  const words = tokens.map((token) => token.text);
-  const command = words[0];
-  if (command === 'discard' && words[1] === 'all' && words.length === 2) {
-    return { kind: 'discard-all' };
-  }
-  if (command !== 'deallocate') return PLAIN;
-  const target = words[1] === 'prepare' ? tokens[2] : tokens[1];
-  if (target === undefined) return PLAIN;
-  if (target.kind === 'word' && target.text === 'all') return { kind: 'deallocate-all' };
-  return { kind: 'deallocate', name: target.text };
+function readSessionCommand(tokens: readonly Token[]): Statement | undefined {
+  const last = tokens.at(-1);
+  if (!isWord(last, 'all')) return undefined;
+  if (isWord(tokens[0], 'discard') && tokens.length === 2) return { kind: 'discard-all' };
+  return isWord(tokens[0], 'deallocate') ? { kind: 'deallocate-all' } : undefined;
+}
+
+/** The prepared statement that a statement is about. CREATE TABLE AS EXECUTE is not looked into. */
+function nameUse(tokens: readonly Token[]): NameUse | undefined {
+  const verb = tokens[0]?.kind === 'word' ? tokens[0].text : '';
+  let at = 1;
+  if (verb === 'explain') at = tokens.findIndex((token) => isWord(token, 'execute')) + 1;
+  if (verb === 'deallocate' && isWord(tokens[1], 'prepare')) at = 2;
+  const target = tokens[at];
+  if (at === 0 || (target?.kind !== 'word' && target?.kind !== 'identifier')) return undefined;
+  const { text: name, start, end } = target;
+  if (verb === 'prepare') return name === 'transaction' ? undefined : { verb, name, start, end };
+  if (verb === 'explain' || verb === 'execute') return { verb: 'execute', name, start, end };
+  return verb === 'deallocate' ? { verb, name, start, end } : undefined;
 }
 
 /** The token STDIN of a COPY … FROM STDIN. */

@@ -1,12 +1,7 @@
 // Runs the units of a connection that holds the session, and keeps account of the state that each leaves.
-import {
-  type Connection,
-  type Fault,
-  send,
-  type Translated,
-  type Unit,
-} from './connection-state.ts';
+import { type Connection, type Fault, send, type Unit } from './connection-state.ts';
 import { failingQuery } from './copy-in.ts';
+import { closeAll, type Translated } from './prepared.ts';
 import { mayHaveSet, NO_SETTINGS } from './settings.ts';
 import {
   endingState,
@@ -76,13 +71,6 @@ function runQuery(connection: Connection, unit: Extract<Unit, { kind: 'query' }>
         true,
       );
       return;
-    case 'deallocate': {
-      const name = connection.statements.engineName(statement.name);
-      connection.statements.forget(statement.name);
-      const engineText = name === undefined ? text : `deallocate "${name}"`;
-      finish(connection, run(connection, frame('Q', engineText)), '');
-      return;
-    }
     case 'deallocate-all':
       closeStatements(connection);
       done('DEALLOCATE ALL');
@@ -93,13 +81,14 @@ function runQuery(connection: Connection, unit: Extract<Unit, { kind: 'query' }>
       connection.settings = connection.endpoint.settings.adopt(NO_SETTINGS);
       done('DISCARD ALL');
       return;
+    case 'named':
     case 'plain':
   }
   finish(connection, run(connection, frame('Q', text)), text);
 }
 
 function closeStatements(connection: Connection): void {
-  const closes = connection.statements.closeAll();
+  const closes = closeAll(connection.statements);
   if (closes.length > 0) run(connection, Buffer.concat([...closes, SYNC]));
 }
 
