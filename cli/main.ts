@@ -3,14 +3,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { messageOf, TailraceError } from '../lib/errors.ts';
-import { configCommand } from './config.ts';
-import { demoCommand } from './demo.ts';
-import { doctorCommand } from './doctor.ts';
-import { ingestCommand } from './ingest.ts';
-import { migrateCommand } from './migrate.ts';
-import { queryCommand } from './query.ts';
-import { startCommand } from './start.ts';
-import { tokenCommand } from './token.ts';
 
 /** Codes of errors that are the caller's: wrong words or a wrong environment. */
 const USAGE_CODES = new Set(['usage', 'config_invalid']);
@@ -21,7 +13,20 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function program(): Command {
+/** Each command's own file, read only when it is asked for: a token should not wait for a database driver to load. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./start.ts')).startCommand(),
+  ingest: async () => (await import('./ingest.ts')).ingestCommand(),
+  query: async () => (await import('./query.ts')).queryCommand(),
+  demo: async () => (await import('./demo.ts')).demoCommand(),
+  migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+  token: async () => (await import('./token.ts')).tokenCommand(),
+  config: async () => (await import('./config.ts')).configCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+};
+
+/** The program with the command that the arguments begin with, or with all of them where they begin otherwise. */
+async function program(args: readonly string[]): Promise<Command> {
   const root = new Command('tailrace')
     .description(
       'Telemetry in over MQTT, exact chart ranges and live tails out, under your policy.',
@@ -29,17 +34,9 @@ function program(): Command {
     .version(version())
     .showHelpAfterError('(--help tells how it is used)')
     .exitOverride();
-  for (const command of [
-    startCommand(),
-    ingestCommand(),
-    queryCommand(),
-    demoCommand(),
-    migrateCommand(),
-    tokenCommand(),
-    configCommand(),
-    doctorCommand(),
-  ]) {
-    root.addCommand(command.exitOverride());
+  const named = Object.entries(COMMANDS).filter(([name]) => name === args[0]);
+  for (const [, load] of named.length > 0 ? named : Object.entries(COMMANDS)) {
+    root.addCommand((await load()).exitOverride());
   }
   return root;
 }
@@ -56,7 +53,7 @@ function statusOf(thrown: unknown): number {
 }
 
 try {
-  await program().parseAsync();
+  await (await program(process.argv.slice(2))).parseAsync();
 } catch (thrown) {
   process.exitCode = statusOf(thrown);
 }
