@@ -62,20 +62,26 @@ export function connectPublisher(options: PublisherOptions): Publisher {
   }
 
   async function end(): Promise<void> {
-    for (const { refuse } of waiting.splice(0)) refuse(new Error('the publisher was stopped'));
+    for (const { refuse } of waiting.splice(0)) refuse(stopped());
     let timer: NodeJS.Timeout | undefined;
     const grace = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, client.connected ? STOP_GRACE_MS : 0);
     });
     await Promise.race([flush(), grace]);
     clearTimeout(timer);
-    await client.endAsync(true);
+    await new Promise<void>((resolve) => {
+      const connected = client.connected;
+      client.end(true, () => resolve());
+      // MQTT.js waits for its stream to close, which one that never opened has done already.
+      if (!connected) resolve();
+    });
   }
 
   return {
     async publish(topic, payload) {
+      if (stopping !== undefined) throw stopped();
       await place();
-      if (stopping !== undefined) throw new Error('the publisher was stopped');
+      if (stopping !== undefined) throw stopped();
       underWay++;
       // A refusal is the broker's answer to this message alone; the connection's end is told by onConnection.
       client.publish(topic, Buffer.from(payload), { qos: 1 }, settled);
@@ -86,4 +92,8 @@ export function connectPublisher(options: PublisherOptions): Publisher {
       return stopping;
     },
   };
+}
+
+function stopped(): Error {
+  return new Error('the publisher was stopped');
 }
