@@ -11,7 +11,7 @@ const SELECT_LICENSE = `
 select current_setting('timescaledb.license', true) as license`;
 
 const VERSION_MIN = { major: 2, minor: 23 };
-const UPGRADE = `tailrace needs TimescaleDB ${VERSION_MIN.major}.${VERSION_MIN.minor} or newer (community edition)`;
+const NEEDED = `tailrace needs TimescaleDB ${VERSION_MIN.major}.${VERSION_MIN.minor} or newer (community edition)`;
 
 interface AvailableRow {
   readonly version: string;
@@ -27,37 +27,40 @@ interface AvailableRow {
  */
 export async function requireTimescale(client: Client): Promise<void> {
   const available = (await client.query<AvailableRow>(SELECT_AVAILABLE)).rows[0];
-  if (available === undefined) {
-    throw new TailraceError(
-      'database_too_old',
-      `This PostgreSQL server has no TimescaleDB: install it there; ${UPGRADE}.`,
-    );
-  }
-  if (!isNewEnough(available.version)) {
-    throw new TailraceError(
-      'database_too_old',
-      `This database has TimescaleDB ${available.version}: ${UPGRADE}. Install it and run ` +
-        'ALTER EXTENSION timescaledb UPDATE.',
-      { details: { version: available.version } },
-    );
-  }
-  if (!available.installed) await createExtension(client, available);
+  requireVersion(available?.version);
+  if (available?.installed === false) await createExtension(client, available);
   const { rows } = await client.query<{ license: string | null }>(SELECT_LICENSE);
-  const license = rows[0]?.license ?? 'none';
-  if (license !== 'timescale') {
-    throw new TailraceError(
-      'database_license',
-      `This server runs TimescaleDB with timescaledb.license = ${license}, which has no continuous ` +
-        'aggregates: set timescaledb.license to timescale in postgresql.conf and restart it.',
-      { details: { license } },
-    );
-  }
+  requireLicense(rows[0]?.license ?? 'none');
 }
 
-/** Is `version`, e.g. `2.23.0-dev`, one that has everything that is used? */
-export function isNewEnough(version: string): boolean {
+/** Refuses versions, e.g. `2.23.0-dev`, that lack something that is used; undefined says that there is none at all. */
+export function requireVersion(version: string | undefined): void {
+  if (version === undefined) {
+    throw new TailraceError(
+      'database_too_old',
+      `This PostgreSQL server has no TimescaleDB: install it there; ${NEEDED}.`,
+    );
+  }
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
-  return major > VERSION_MIN.major || (major === VERSION_MIN.major && minor >= VERSION_MIN.minor);
+  if (major > VERSION_MIN.major) return;
+  if (major === VERSION_MIN.major && minor >= VERSION_MIN.minor) return;
+  throw new TailraceError(
+    'database_too_old',
+    `This database has TimescaleDB ${version}: ${NEEDED}. Install it and run ALTER EXTENSION ` +
+      'timescaledb UPDATE.',
+    { details: { version } },
+  );
+}
+
+/** Refuses what lacks continuous aggregates. */
+export function requireLicense(license: string): void {
+  if (license === 'timescale') return;
+  throw new TailraceError(
+    'database_license',
+    `This server runs TimescaleDB with timescaledb.license = ${license}, which has no continuous ` +
+      'aggregates: set timescaledb.license to timescale in postgresql.conf and restart it.',
+    { details: { license } },
+  );
 }
 
 async function createExtension(client: Client, available: AvailableRow): Promise<void> {
@@ -77,7 +80,7 @@ async function createExtension(client: Client, available: AvailableRow): Promise
     throw new TailraceError(
       'database_too_old',
       `TimescaleDB could not be created in database ${database} (${messageOf(cause)}): it has to stand ` +
-        `in shared_preload_libraries in postgresql.conf; ${UPGRADE}.`,
+        `in shared_preload_libraries in postgresql.conf; ${NEEDED}.`,
       { cause },
     );
   }
