@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createLog, type Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Feed, FeedBody, FeedRead, FeedRecord, Position } from './feed.ts';
+import { createFollowers } from './followers.ts';
 
 export interface RingOptions {
   /** Most records that are kept for those who resume. */
@@ -42,10 +43,9 @@ interface Kept {
  */
 export function createRing(options: RingOptions): Feed {
   const { recordsMax, pointsMax, bytesMax = Number.POSITIVE_INFINITY } = options;
-  const log = options.log ?? createLog('error');
   const epoch = randomBytes(9).toString('base64url');
   const slots: (Kept | undefined)[] = new Array(recordsMax);
-  const followers = new Set<(record: FeedRecord) => void>();
+  const followers = createFollowers(options.log ?? createLog('error'));
   // Offsets of the kept records are [oldest, newest]; the record at offset n stands in slot n % recordsMax.
   let oldest = 1;
   let newest = 0;
@@ -75,23 +75,11 @@ export function createRing(options: RingOptions): Feed {
     while (oldest <= newest && (points > pointsMax || bytes > bytesMax)) forgetOldest();
   }
 
-  function tell(record: FeedRecord): void {
-    // A copy: who begins to follow while being told must not be given this record.
-    for (const listener of [...followers]) {
-      if (!followers.has(listener)) continue;
-      try {
-        listener(record);
-      } catch (cause) {
-        log.error({ err: cause, offset: record.position.offset }, 'a follower of the feed failed');
-      }
-    }
-  }
-
   async function append(body: FeedBody): Promise<Position> {
     const position = { epoch, offset: newest + 1 };
     const record: FeedRecord = { ...body, position };
     keep(record);
-    tell(record);
+    followers.tell(record);
     return position;
   }
 
@@ -112,12 +100,7 @@ export function createRing(options: RingOptions): Feed {
     append,
     position: async () => ({ epoch, offset: newest }),
     readAfter,
-    follow(listener) {
-      // Wrapped, so that one function may follow twice and each call ends its own.
-      const follower = (record: FeedRecord) => listener(record);
-      followers.add(follower);
-      return () => void followers.delete(follower);
-    },
+    follow: followers.add,
     async stop() {
       followers.clear();
     },
