@@ -36,3 +36,6 @@ if (existsSync('query/page')) {
   });
   cpSync('query/page/index.html', 'dist/query/page/index.html');
 }
+
+const { makeInitialDirectory } = await import('./dist/sql/embedded/initial-directory.js');
+await makeInitialDirectory();

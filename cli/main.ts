@@ -55,5 +55,6 @@ function statusOf(thrown: unknown): number {
 try {
   await (await program(process.argv.slice(2))).parseAsync();
 } catch (thrown) {
-  process.exitCode = statusOf(thrown);
+  // Not by exitCode: what a failed start left behind must not keep the process from ending.
+  process.exit(statusOf(thrown));
 }

@@ -7,6 +7,7 @@ import type { Log } from '../../lib/log.ts';
 import { openBackend } from './backend.ts';
 import { createEndpoint } from './endpoint.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './engine-messages.ts';
+import { placeInitialDirectory } from './initial-directory.ts';
 
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -34,6 +35,7 @@ function plain(fields: unknown): Record<string, unknown> {
 
 async function main(options: WorkerOptions): Promise<void> {
   const log = remoteLog();
+  placeInitialDirectory(options.databaseDirectory);
   mkdirSync(options.databaseDirectory, { recursive: true, mode: 0o700 });
   const backend = await openBackend(options.databaseDirectory, ANSWER_BYTES_MAX);
   const endpoint = createEndpoint(backend, log);
