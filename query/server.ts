@@ -75,7 +75,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   const interfaceRoutes = [
     seriesRoute({ catalogue, latest }),
     rangeRoute(sources),
-    latestRoute({ catalogue, latest, clock }),
+    latestRoute({ ...sources, latest }),
     tails.route,
     ticketsRoute({ authority, clock }),
     meRoute({ authority, clock }),

@@ -17,6 +17,12 @@ export interface RangeSources {
   readonly feed: Feed;
 }
 
+/** The part of a range's parameters that says what is read. */
+export type RangeQuestion = Pick<
+  RangeQuery,
+  'startUs' | 'endUs' | 'resolution' | 'aggregates' | 'fill'
+>;
+
 export interface RangeResult {
   readonly answer: RangeAnswer;
   readonly tables: readonly SeriesTable[];
@@ -51,7 +57,7 @@ function coarsen(domain: Domain, grant: Grant, seriesCount: number, nowUs: numbe
  * the buckets before it is clamped, and back again after.
  */
 function requestOf(
-  query: Pick<RangeQuery, 'startUs' | 'endUs' | 'resolution' | 'aggregates'>,
+  query: RangeQuestion,
   series: readonly Series[],
   grant: Grant,
   nowUs: number,
@@ -96,7 +102,7 @@ async function nothing(request: RangeRequest, feed: Feed): Promise<RangeAnswer> 
  */
 export async function readRange(
   series: readonly Series[],
-  query: RangeQuery,
+  query: RangeQuestion,
   grant: Grant,
   sources: RangeSources,
   nowUs: number,
@@ -124,7 +130,7 @@ function checkSeriesMax(count: number, grant: Grant): void {
 }
 
 /** The question as the page before it was asked, `now` included, from where that ended. */
-function resume(query: RangeQuery, page: Page): RangeQuery {
+function resume(query: RangeQuestion, page: Page): RangeQuestion {
   const { startUs, endUs, after } = page;
   const resolution =
     query.resolution.kind === 'raw' ? { ...query.resolution, after } : query.resolution;

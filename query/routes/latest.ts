@@ -8,9 +8,11 @@ import { CHOICE_PARAMETERS, readChoice, requireChoice } from '../choice.ts';
 import { reply } from '../http/reply.ts';
 import type { DecidedRoute } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
+import type { RangeSources } from '../range/read.ts';
 import { factsOf } from './facts.ts';
+import { isNarrowed, latestWithin } from './latest-within.ts';
 
-export interface LatestRouteOptions {
+export interface LatestRouteOptions extends RangeSources {
   readonly catalogue: Catalogue;
   readonly latest: Latest;
   readonly clock: Clock;
@@ -25,7 +27,8 @@ function view(point: LatestPoint, grant: Grant, nowMs: number) {
 }
 
 /** Makes the route. */
-export function latestRoute({ catalogue, latest, clock }: LatestRouteOptions): DecidedRoute {
+export function latestRoute(sources: LatestRouteOptions): DecidedRoute {
+  const { catalogue, latest, clock } = sources;
   return {
     method: 'GET',
     path: '/v1/latest',
@@ -37,11 +40,15 @@ export function latestRoute({ catalogue, latest, clock }: LatestRouteOptions): D
       const choice = readChoice(parameterReader(request.query, CHOICE_PARAMETERS));
       return {
         facts: factsOf(request),
-        handle({ grant }) {
+        async handle({ grant }) {
           const nowMs = clock();
+          const wanted = requireChoice(choice, grant, catalogue);
+          await latest.caughtUp();
           // Before the points: they are at least as new as the cursor says.
           const cursor = encodeCursor(latest.position());
-          const points = latest.of(requireChoice(choice, grant, catalogue));
+          const points = isNarrowed(grant)
+            ? await latestWithin(grant, wanted, sources, nowMs * 1_000)
+            : latest.of(wanted);
           const series = points.map((point) => view(point, grant, nowMs));
           return reply(JSON.stringify({ series, cursor }));
         },
