@@ -11,7 +11,7 @@ import { listenToKeys, listenToWheel } from './gestures.ts';
 import { layout } from './layout.ts';
 import { createLines, type Lines } from './lines.ts';
 import { go, goBack, goLive, moveBy, pointBy, toggle, toggleLive, zoomBy } from './navigation.ts';
-import { type Page, unitOf } from './page-state.ts';
+import type { Page } from './page-state.ts';
 import { createPicker } from './picker.ts';
 import { createScreen } from './screen.ts';
 import { applyTheme, onSystemTheme, otherTheme } from './theme.ts';
@@ -58,18 +58,21 @@ function createPage(): Page {
     api,
     lines,
     data: dataOf(() => page, api, lines),
-    catalogue: createCatalogue(api, {
-      changed() {
-        layout(page);
-        page.controls.notice('connection', undefined);
-        askSoon(page, 0);
+    catalogue: createCatalogue(
+      api,
+      {
+        changed() {
+          layout(page);
+          page.controls.notice('connection', undefined);
+          askSoon(page, 0);
+        },
+        failed: (error) => failed(page, error),
       },
-      failed: (error) => failed(page, error),
-    }),
+      (name) => access.demo?.units?.[name],
+    ),
     controls: controlsOf(() => page, access),
     picker: createPicker({
       notes: () => access.demo?.notes ?? {},
-      unitOf: (series) => unitOf({ access }, series),
       toggled: (series) => void toggle(page, series),
     }),
     screen: createScreen({

@@ -24,8 +24,12 @@ const REFRESH_MS = 20_000;
 const REFRESH_EMPTY_MS = 1_000;
 const YOUNG_MS = 60_000;
 
-/** Makes an empty catalogue. */
-export function createCatalogue(api: Api, listener: CatalogueListener): Catalogue {
+/** Makes an empty catalogue. `unitOf` knows units of series to which no topic rule gave one. */
+export function createCatalogue(
+  api: Api,
+  listener: CatalogueListener,
+  unitOf: (name: string) => string | undefined,
+): Catalogue {
   let series: readonly SeriesInfo[] = [];
   let byName = new Map<string, SeriesInfo>();
   let timer: number | undefined;
@@ -41,7 +45,10 @@ export function createCatalogue(api: Api, listener: CatalogueListener): Catalogu
     try {
       const answer = await api.series();
       const before = identity(series);
-      series = answer.series;
+      series = answer.series.map((one) => ({
+        ...one,
+        unit: one.unit ?? unitOf(nameOf(one)) ?? null,
+      }));
       byName = new Map(series.map((one) => [nameOf(one), one]));
       const young = series.length === 0 || performance.now() - bornMs < YOUNG_MS;
       later(young ? REFRESH_EMPTY_MS * (series.length === 0 ? 1 : 3) : REFRESH_MS);

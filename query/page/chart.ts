@@ -142,7 +142,8 @@ function valueAxis(kind: ChartOptions['kind'], palette: () => Palette): uPlot.Ax
   return {
     size: AXIS_WIDTH,
     gap: 6,
-    space: 26,
+    // A tall pane does not want more labels than a reader does.
+    space: (_self, _axis, _low, _high, length) => Math.max(26, length / 8),
     font: FONT,
     stroke: () => palette().muted,
     grid: { show: kind === 'plot', stroke: () => palette().grid, width: 1 },

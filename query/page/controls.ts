@@ -42,6 +42,8 @@ export function createControls(actions: ControlActions): Controls {
   const help = byId<HTMLDialogElement>('help');
   const signIn = byId<HTMLDialogElement>('sign-in');
   const notices = new Map<NoticeKey, HTMLElement>();
+  let tail: TailState = { kind: 'off' };
+  let following = true;
 
   live.addEventListener('click', actions.live);
   byId('theme').addEventListener('click', actions.theme);
@@ -73,6 +75,8 @@ export function createControls(actions: ControlActions): Controls {
   return {
     span(span) {
       const isLive = span.kind === 'live';
+      following = isLive;
+      showTail(tail, following, actions.retry);
       live.classList.toggle('paused', !isLive);
       setText(byId('live-text'), isLive ? 'Pause' : 'Go live');
       for (const { button, spanMs } of presets) {
@@ -80,7 +84,10 @@ export function createControls(actions: ControlActions): Controls {
       }
       setText(byId('span'), isLive ? '' : describeSpan(span));
     },
-    tail: (state) => showTail(state, actions.retry),
+    tail(state) {
+      tail = state;
+      showTail(state, following, actions.retry);
+    },
     loading: (busy) => byId('progress').classList.toggle('busy', busy),
     notice(key, text, tone = 'info') {
       notices.get(key)?.remove();
@@ -114,12 +121,12 @@ const STATUS: Readonly<Record<TailState['kind'], string>> = {
   refused: 'Refused',
 };
 
-function showTail(state: TailState, retry: () => void): void {
+function showTail(state: TailState, following: boolean, retry: () => void): void {
   const status = byId('status');
   status.dataset.state = state.kind.replace(' ', '-');
-  const title = statusTitle(state);
-  status.title = title;
-  setText(byId('status-text'), STATUS[state.kind]);
+  status.title = statusTitle(state);
+  const waits = state.kind === 'off' && following;
+  setText(byId('status-text'), waits ? 'Waiting' : STATUS[state.kind]);
   const again = byId('retry');
   again.hidden = state.kind !== 'offline';
   again.onclick = retry;
@@ -128,7 +135,7 @@ function showTail(state: TailState, retry: () => void): void {
 function statusTitle(state: TailState): string {
   switch (state.kind) {
     case 'off':
-      return 'The charts stand still.';
+      return 'No readings are followed.';
     case 'connecting':
     case 'catching up':
       return 'What was missed is on its way.';

@@ -92,15 +92,19 @@ export function createData(api: Api, lines: Lines, listener: DataListener): Data
   };
 }
 
-/** Numbers at the plot's width, states point by point. The first answer's cursor is the older one: nothing is missed. */
+/**
+ * Numbers at the plot's width, states point by point. A tail goes on from the first answer's cursor, so the second one
+ * is asked for after it: nothing is missed between.
+ */
 async function askAll(api: Api, question: Question, signal: AbortSignal): Promise<RangeAnswer[]> {
-  const { startMs, endMs, width, series } = question;
-  const answers: RangeAnswer[] = [];
-  for (const kind of ['number', 'state'] as const) {
-    const ids = series.filter((one) => one.kind === kind).map(({ id }) => id);
-    if (ids.length === 0) continue;
-    const points = kind === 'number' ? width : 'raw';
-    answers.push(await api.range({ ids, startMs, endMs, width: points }, signal));
-  }
-  return answers;
+  const { startMs, endMs, width, series, live } = question;
+  const idsOf = (kind: SeriesInfo['kind']): number[] =>
+    series.filter((one) => one.kind === kind).map(({ id }) => id);
+  const [numbers, states] = [idsOf('number'), idsOf('state')];
+  const first =
+    numbers.length > 0 ? [api.range({ ids: numbers, startMs, endMs, width }, signal)] : [];
+  if (live) await Promise.all(first);
+  const second =
+    states.length > 0 ? [api.range({ ids: states, startMs, endMs, width: 'raw' }, signal)] : [];
+  return Promise.all([...first, ...second]);
 }

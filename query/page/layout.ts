@@ -1,5 +1,5 @@
 // From the view to the panes and the marks in the list of series.
-import { colorOrder, type Page, unitOf } from './page-state.ts';
+import { colorOrder, type Page } from './page-state.ts';
 import type { PaneSeries } from './pane.ts';
 import { seriesColor } from './theme.ts';
 import { seriesOf } from './view.ts';
@@ -20,7 +20,7 @@ function paneSeries(page: Page, name: string): PaneSeries {
   return {
     name,
     info,
-    unit: info === undefined ? '' : unitOf(page, info),
+    unit: info?.unit ?? '',
     order: colorOrder(page, name),
     note: page.access.demo?.notes?.[name.slice(0, name.indexOf('/'))],
   };

@@ -1,7 +1,7 @@
 // From one view to the next: every control and every gesture ends here, and every view is in the address.
 import { ASK_REST_MS, askSoon } from './asking.ts';
 import { layout } from './layout.ts';
-import { type Page, unitOf, windowNow } from './page-state.ts';
+import { type Page, windowNow } from './page-state.ts';
 import { nameOf } from './search.ts';
 import { applyTheme } from './theme.ts';
 import {
@@ -82,9 +82,9 @@ export function pointBy(page: Page, part: number): void {
 /** Takes a series away, or adds it where its line fits: to a pane of its unit and size, else to one of its own. */
 export async function toggle(page: Page, series: SeriesInfo): Promise<void> {
   const name = nameOf(series);
-  const unit = unitOf(page, series);
+  const { unit } = series;
   let into: number | undefined;
-  if (!seriesOf(page.view).includes(name) && series.kind === 'number' && unit !== '') {
+  if (!seriesOf(page.view).includes(name) && series.kind === 'number' && unit !== null) {
     const newest = await page.api.latest([series.id]).catch(() => undefined);
     into = paneFor(page, unit, newest?.series[0]?.v);
   }
@@ -100,7 +100,7 @@ function paneFor(page: Page, unit: string, value: number | string | undefined): 
     const members = pane.map((name) => page.catalogue.find(name));
     const values: number[] = [];
     for (const member of members) {
-      if (member === undefined || unitOf(page, member) !== unit) return false;
+      if (member?.unit !== unit) return false;
       values.push(...page.lines.trace(member.id).v.slice(-LOOKED_AT));
     }
     const [low, high] = [Math.min(...values), Math.max(...values)];

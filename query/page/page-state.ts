@@ -9,10 +9,8 @@ import type { Data } from './data.ts';
 import type { Lines } from './lines.ts';
 import type { Picker } from './picker.ts';
 import type { Screen } from './screen.ts';
-import { nameOf } from './search.ts';
 import type { Palette } from './theme.ts';
 import { seriesOf, type View, windowOf } from './view.ts';
-import type { SeriesInfo } from './wire.ts';
 
 export interface Page {
   view: View;
@@ -41,11 +39,6 @@ export function windowNow(page: Page): ChartWindow {
   const nowMs = Date.now();
   const presentMs = Math.max(nowMs, Math.min(page.lines.newestMs(), nowMs + AHEAD_MOST_MS));
   return windowOf(page.view.span, presentMs, page.catalogue.firstMs(seriesOf(page.view)));
-}
-
-/** A series' unit: the catalogue's, else what the demo knows, else none. */
-export function unitOf(page: Pick<Page, 'access'>, series: SeriesInfo): string {
-  return series.unit ?? page.access.demo?.units?.[nameOf(series)] ?? '';
 }
 
 /** A line's colour follows from its place among the lines; lanes have colours of their own. */

@@ -47,6 +47,8 @@ export interface Pane {
   destroy(): void;
 }
 
+/** The crosshair reads the end of a line from this far. */
+const REACH_PX = 12;
 /** A value this old is no longer the present. */
 const OLD_AFTER_MS = 30_000;
 
@@ -58,10 +60,10 @@ interface Row {
   readonly dot: HTMLElement;
 }
 
-/** Makes a pane. A pane of one state series is a lane. */
+/** Makes a pane. A pane without numbers is a lane. */
 export function createPane(options: PaneOptions): Pane {
   const { series, lines, palette } = options;
-  const kind = series.every(({ info }) => info?.kind === 'state') ? 'lane' : 'plot';
+  const kind = series.some(({ info }) => info?.kind === 'number') ? 'plot' : 'lane';
   const plotHost = el('div', { class: 'plot' });
   const rows = series.map((one) => createRow(one, palette, options.actions));
   const track = el(
@@ -168,7 +170,7 @@ function createRow(series: PaneSeries, palette: () => Palette, actions: PaneActi
     el('span', { class: 'reading' }, value, el('span', { class: 'unit' }, unit), age),
   );
   if (info === undefined) value.textContent = 'not available';
-  element.style.setProperty('--line', seriesColor(palette(), order));
+  if (info?.kind !== 'state') element.style.setProperty('--line', seriesColor(palette(), order));
   const dot = el('span', { class: 'dot', hidden: true });
   dot.style.setProperty('--line', seriesColor(palette(), order));
   return { series, element, value, age, dot };
@@ -203,18 +205,28 @@ function readRow(row: Row, lines: Lines, reading: Reading): void {
   if (info === undefined) return;
   const { timeMs, window, isLive, decimals, chart } = reading;
   const atMs = timeMs ?? window.endMs;
-  setText(row.value, valueText(info, lines, atMs, decimals, timeMs === undefined));
   const trace = lines.trace(info.id);
+  const pixelMs = (window.endMs - window.startMs) / Math.max(1, chart.over.clientWidth);
+  const within = isWithin(info.kind === 'state' ? [] : trace.t, atMs, REACH_PX * pixelMs);
+  const text = within || timeMs === undefined;
+  setText(row.value, text ? valueText(info, lines, atMs, decimals, timeMs === undefined) : '–');
   const newestMs = (info.kind === 'state' ? lines.states(info.id) : trace).t.at(-1);
   const ageMs = window.endMs - (newestMs ?? window.endMs);
   const old = isLive && timeMs === undefined && ageMs > OLD_AFTER_MS;
   row.element.classList.toggle('old', old);
   setText(row.age, old ? `${formatLength(ageMs)} ago` : '');
-  const at = timeMs === undefined ? -1 : indexClosest(trace.t, timeMs);
+  const at = timeMs === undefined || !within ? -1 : indexClosest(trace.t, timeMs);
   row.dot.hidden = at < 0;
   if (at < 0) return;
   const { left, top } = chart.place(trace.t[at] ?? 0, trace.v[at] ?? 0);
   row.dot.style.transform = `translate(${left}px, ${top}px)`;
+}
+
+/** Whether a time is on the line, or so close to one of its ends that it is pointed at. */
+function isWithin(times: readonly number[], timeMs: number, reachMs: number): boolean {
+  const [first, last] = [times[0], times.at(-1)];
+  if (first === undefined || last === undefined) return true;
+  return timeMs >= first - reachMs && timeMs <= last + reachMs;
 }
 
 /** The value closest to a time, or the newest one up to it. */

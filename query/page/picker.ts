@@ -5,7 +5,6 @@ import type { SeriesInfo } from './wire.ts';
 
 export interface PickerOptions {
   readonly notes: () => Readonly<Record<string, string>>;
-  readonly unitOf: (series: SeriesInfo) => string;
   /** A series was picked, or picked again to take it away. */
   readonly toggled: (series: SeriesInfo) => void;
 }
@@ -52,7 +51,7 @@ export function createPicker(options: PickerOptions): Picker {
 
   function option(series: SeriesInfo): HTMLElement {
     const selected = chosen.has(nameOf(series));
-    const unit = series.kind === 'state' ? 'state' : options.unitOf(series);
+    const unit = series.kind === 'state' ? 'state' : (series.unit ?? '');
     const element = createOption(series, unit, selected);
     if (selected) element.style.setProperty('--line', colorOf(nameOf(series)));
     element.addEventListener('click', () => options.toggled(series));

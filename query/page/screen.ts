@@ -35,7 +35,6 @@ export interface Screen {
 const RULER_HEIGHT = 30;
 const LANE_HEIGHT = 40;
 const PANE_HEIGHT_LEAST = 68;
-const PANE_HEIGHT_MOST = 460;
 const ROW_HEIGHT = 42;
 
 /** Takes the page's chart area. */
@@ -134,6 +133,6 @@ function share(panes: readonly Pane[], room: number): number[] {
   return panes.map(({ kind, element }) => {
     if (kind === 'lane') return LANE_HEIGHT;
     const rows = element.querySelectorAll('.row').length * ROW_HEIGHT;
-    return Math.max(PANE_HEIGHT_LEAST, rows, Math.min(PANE_HEIGHT_MOST, each));
+    return Math.max(PANE_HEIGHT_LEAST, rows, each);
   });
 }
