@@ -143,18 +143,19 @@ function casesOf(
   database: Database,
 ): BenchCase[] {
   const percentiles = [
-    { name: 'p50', fraction: 0.5 },
-    { name: 'p95', fraction: 0.95, target: { kind: 'value', max: TARGET_P95_MS } as const },
-  ];
-  return percentiles.map(({ name, fraction, ...target }) => ({
+    // A median settles with far fewer requests than the 95th percentile.
+    { name: 'p50', fraction: 0.5, asked: probes.slice(0, probes.length / 2) },
+    { name: 'p95', fraction: 0.95, asked: probes, target: { kind: 'value', max: TARGET_P95_MS } },
+  ] as const;
+  return percentiles.map(({ name, fraction, asked, ...target }) => ({
     name: `range/${span} ${name}`,
     unit: 'ms',
     better: 'less',
     ...target,
-    run: () => timeEach(probes, fraction, ({ path }) => ask(path)),
+    run: () => timeEach(asked, fraction, ({ path }) => ask(path)),
     ceiling: {
       name: 'the same SQL through postgres alone',
-      run: () => timeEach(probes, fraction, ({ statements }) => replay(database, statements)),
+      run: () => timeEach(asked, fraction, ({ statements }) => replay(database, statements)),
     },
   }));
 }
