@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Obligations } from '../policies/grant.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
 import { readJson, startTestQueryServer, type TestQueryServer } from '../test/query-server.ts';
+import { connectTail } from '../test/tail-client.ts';
 
 const NOW = Date.UTC(2026, 0, 2, 12);
 const MINUTE = 60_000;
@@ -10,12 +11,13 @@ let database: TestDatabase;
 let server: TestQueryServer;
 let token: string;
 let obligations: Obligations = {};
+let nowMs = NOW;
 
 beforeAll(async () => {
   database = await openTestDatabase();
   server = await startTestQueryServer({
     database: database.database,
-    clock: () => NOW,
+    clock: () => nowMs,
     policy: (shipped) => ({
       revision: shipped.revision,
       decide: (input) => ({ ...shipped.decide(input), obligations }),
@@ -112,5 +114,61 @@ describe('obligations narrow latest values', () => {
     expect(body.series.map((one: { v: number }) => one.v)).toEqual(
       newest === undefined ? [] : [newest],
     );
+  });
+});
+
+describe('obligations narrow tails', () => {
+  async function follow(under: Obligations) {
+    obligations = under;
+    const client = await connectTail({ url: server.url, bearer: token });
+    onTestFinished(() => client.socket.terminate());
+    client.send({ type: 'subscribe', id: 'a', series: ['rig-1/live'] });
+    await client.next('subscribed');
+    return client;
+  }
+
+  beforeAll(async () => {
+    await server.write('rig-1', 'live', [[nowMs - 3_600_000, 0]]);
+  });
+
+  it('sends a point once it is old enough', async () => {
+    const client = await follow({ delay_ms: MINUTE });
+    const { id } = await server.write('rig-1', 'live', [
+      [nowMs + 1_000, 1],
+      [nowMs + 30_000, 2],
+    ]);
+    const written = nowMs;
+    nowMs += MINUTE + 2_000;
+    const points = [[id, written + 1_000, 1]];
+    expect(await client.next('data')).toMatchObject({ id: 'a', points, dropped: 0 });
+    nowMs += MINUTE;
+    expect((await client.next('data')).points).toEqual([[id, written + 30_000, 2]]);
+  });
+
+  it('sends buckets that are coarse enough, once they are whole', async () => {
+    nowMs = Math.ceil(nowMs / MINUTE) * MINUTE;
+    const client = await follow({ finest_step_ms: MINUTE });
+    const { id } = await server.write('rig-1', 'live', [
+      [nowMs + 1_000, 5],
+      [nowMs + 2_000, 3],
+      [nowMs + 61_000, 4],
+    ]);
+    const bucket = [id, nowMs, 5, 3, 3, 5, 2];
+    nowMs += MINUTE + 30_000;
+    expect(await client.next('summary')).toMatchObject({ buckets: [bucket], dropped: 2 });
+  });
+
+  it('sends no late point from before look-back, and no more frames than allowed', async () => {
+    const client = await follow({ lookback_ms: MINUTE, max_rate_hz: 1 });
+    const { id } = await server.write('rig-1', 'live', [
+      [nowMs - 2 * MINUTE, 8],
+      [nowMs - 1_000, 9],
+    ]);
+    expect((await client.next('data')).points).toEqual([[id, nowMs - 1_000, 9]]);
+    await server.write('rig-1', 'live', [[nowMs, 10]]);
+    await server.write('rig-1', 'live', [[nowMs + 1, 11]]);
+    const last = nowMs + 1;
+    nowMs += 1_000;
+    expect(await client.next('data')).toMatchObject({ points: [[id, last, 11]], dropped: 1 });
   });
 });

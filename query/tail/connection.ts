@@ -6,6 +6,7 @@ import type { Claims, Grant } from '../../policies/grant.ts';
 import type { RequestFacts } from '../http/routes.ts';
 import { batchFrame, errorFrame, type ServerFrame, type SubscribeFrame } from './frames.ts';
 import type { Member } from './hub.ts';
+import type { Poll } from './poll.ts';
 import type { Subscription } from './subscription.ts';
 import type { TailServices } from './tails.ts';
 
@@ -40,6 +41,10 @@ export interface Transport {
 export interface Held {
   readonly frame: SubscribeFrame;
   readonly subscription: Subscription;
+  /** What it was granted under, as text: another text, another subscription. */
+  readonly obligations: string;
+  /** Of a subscription that is not live: read from the table now and then. */
+  readonly poll: Poll | undefined;
   /** Counts the times it was set up: an earlier setup that is still busy ends when it sees a later one. */
   setups: number;
 }
@@ -92,7 +97,8 @@ export function fail(connection: Connection, thrown: unknown, id: string | undef
   connection.transport.send(errorFrame(thrown, id));
 }
 
-function isFlowing({ isOpen, transport }: Connection): boolean {
+/** True while the client takes what it is sent. */
+export function isFlowing({ isOpen, transport }: Connection): boolean {
   return isOpen && transport.unsentBytes() < UNSENT_MAX_BYTES;
 }
 

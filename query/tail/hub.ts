@@ -30,7 +30,7 @@ export interface Hub {
   /** From the position returned on, `subscription` is given every record. */
   attach(member: Member, subscription: Subscription): Position;
   detach(subscription: Subscription): void;
-  /** Gives points of these series to a subscription from now on. */
+  /** Gives points of these series, which it has been added, to a subscription from now on. */
   widen(subscription: Subscription, series: readonly Series[]): void;
   stop(): void;
 }
@@ -81,7 +81,6 @@ function createIndex() {
     widen(subscription: Subscription, series: readonly Series[]): void {
       const entry = attached.get(subscription);
       if (entry === undefined) return;
-      for (const one of series) subscription.add(one);
       const ids = series.map((one) => one.id);
       add(entry, ids);
     },

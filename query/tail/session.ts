@@ -18,6 +18,7 @@ import {
 } from './connection.ts';
 import { idOf, readClientFrame, type SubscribeFrame, seriesOfFrame } from './frames.ts';
 import type { Member, Missed } from './hub.ts';
+import { pollDue } from './poll.ts';
 import { setUp, subscribe, unsubscribe } from './subscribe.ts';
 import type { TailServices } from './tails.ts';
 
@@ -59,10 +60,12 @@ function decideAgain(connection: Connection): void {
     return;
   }
   const allowed = seriesFilter(grant);
+  const now = JSON.stringify(grant.obligations);
   const { catalogue } = connection.services;
-  for (const { frame, subscription } of [...connection.held.values()]) {
+  for (const { frame, subscription, obligations } of [...connection.held.values()]) {
     const series = Array.from(subscription.seriesIds, (id) => catalogue.byId(id));
-    if (series.every((one) => one !== undefined && allowed(one))) continue;
+    const isSame = now === obligations && series.every((one) => one !== undefined && allowed(one));
+    if (isSame) continue;
     // Narrower now: set up anew, so that nothing of what is hidden still waits.
     unsubscribe(connection, frame.id);
     subscribe(connection, frame).catch((thrown: unknown) => fail(connection, thrown, frame.id));
@@ -80,6 +83,7 @@ function addCreated(connection: Connection, series: readonly Series[], missed: M
     const matches = selectorFilter(frame.choice.selector, grant);
     const added = own.filter((one) => matches(one) && !subscription.seriesIds.has(one.id));
     if (added.length === 0) continue;
+    for (const one of added) subscription.add(one);
     services.hub.widen(subscription, added);
     transport.send({ type: 'series', id: frame.id, added: added.map(seriesOfFrame) });
     const ids = new Set(added.map((one) => one.id));
@@ -92,6 +96,8 @@ function addCreated(connection: Connection, series: readonly Series[], missed: M
 function beginAgain(connection: Connection): void {
   const { catalogue } = connection.services;
   for (const one of connection.held.values()) {
+    // What is read from the table misses nothing of the feed.
+    if (one.poll !== undefined) continue;
     const ids = [...one.subscription.seriesIds];
     const series = ids.flatMap((id) => catalogue.byId(id) ?? []);
     setUp(connection, one, series, 'lost').catch((thrown: unknown) =>
@@ -116,7 +122,10 @@ function tick(connection: Connection, nowMs: number): void {
     close(connection, CLOSE.expired, 'the token is over');
   } else if (isStalled(connection, nowMs)) {
     close(connection, CLOSE.tooSlow, 'the connection takes nothing any more');
-  } else flushDue(connection, nowMs);
+  } else {
+    flushDue(connection, nowMs);
+    pollDue(connection, nowMs);
+  }
 }
 
 function memberOf(connection: () => Connection): Member {

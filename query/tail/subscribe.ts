@@ -6,6 +6,7 @@ import type { Series } from '../../store/series.ts';
 import { resolveChoice } from '../choice.ts';
 import { type Connection, factsOf, fail, flushAll, type Held } from './connection.ts';
 import { SUBSCRIPTIONS_MAX, type SubscribeFrame, seriesOfFrame } from './frames.ts';
+import { firstPoll } from './poll.ts';
 import { snapshotFrame } from './snapshot.ts';
 import { createSubscription } from './subscription.ts';
 
@@ -42,9 +43,13 @@ export async function setUp(
   const isCurrent = () => connection.isOpen && held.get(frame.id) === one && one.setups === setups;
 
   const here = services.hub.attach(member, subscription);
+  // Delayed or coarser points come from the table: what is attached to the feed would be fresher or finer.
+  if (one.poll !== undefined) services.hub.detach(subscription);
   subscription.hold(here);
   const since = typeof beginning === 'object' ? beginning.since : undefined;
-  const before = since === undefined ? undefined : await recover(connection, since, here);
+  const isLive = one.poll === undefined;
+  const before =
+    since === undefined || !isLive ? undefined : await recover(connection, since, here);
   if (!isCurrent()) return;
   const recovered = beginning === 'new' ? null : before !== undefined;
   // Whoever resumes from this cursor gets what a recovered subscription has still to be sent.
@@ -82,7 +87,6 @@ function maxHzOf(frame: SubscribeFrame, grant: Grant): number | undefined {
 export async function subscribe(connection: Connection, frame: SubscribeFrame): Promise<void> {
   const { authority, catalogue, clock } = connection.services;
   const grant = authority.decide('tail', connection.claims, factsOf(connection), clock());
-  requireLive(grant);
   const { series, unknown } = resolveChoice(frame.choice, grant, catalogue);
   for (const name of unknown) {
     fail(connection, new TailraceError('unknown_series', `There is no series ${name}.`), frame.id);
@@ -92,10 +96,13 @@ export async function subscribe(connection: Connection, frame: SubscribeFrame): 
   unsubscribe(connection, frame.id);
   const { id } = frame;
   const maxHz = maxHzOf(frame, grant);
+  const lookbackMs = grant.obligations.lookback_ms;
   const one: Held = {
     frame,
-    subscription: createSubscription({ id, series, position: NOWHERE, maxHz }),
+    subscription: createSubscription({ id, series, position: NOWHERE, maxHz, lookbackMs, clock }),
+    obligations: JSON.stringify(grant.obligations),
     setups: 0,
+    poll: firstPoll(grant, clock()),
   };
   connection.held.set(id, one);
   const beginning = frame.since === undefined ? 'new' : { since: frame.since };
@@ -114,14 +121,4 @@ export function unsubscribe(connection: Connection, id: string): void {
   if (one === undefined) return;
   connection.services.hub.detach(one.subscription);
   connection.held.delete(id);
-}
-
-/** Live points are as fine and as fresh as they come; who may have coarser or later ones only must not see them. */
-function requireLive(grant: Grant): void {
-  const { delay_ms: delayMs = 0, finest_step_ms: finestMs = 0 } = grant.obligations;
-  if (delayMs === 0 && finestMs === 0) return;
-  throw new TailraceError(
-    'not_supported_yet',
-    'The policy allows this caller delayed or coarser data only, and tails of those are not there yet: ask /v1/range.',
-  );
 }

@@ -1,4 +1,5 @@
 // One subscription: which series it wants, what it has still to be sent, and how often it may be sent something.
+import type { Clock } from '../../lib/clock.ts';
 import type { FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
 import type { Series } from '../../store/series.ts';
 import { type Batch, createOutbox, type Outbox } from './outbox.ts';
@@ -37,6 +38,9 @@ export interface SubscriptionOptions {
   readonly position: Position;
   /** Most frames a second; undefined for no limit. */
   readonly maxHz: number | undefined;
+  /** Points older than this are left out (late data under a look-back); undefined for no limit. */
+  readonly lookbackMs?: number | undefined;
+  readonly clock: Clock;
 }
 
 function isReadings(record: FeedRecord): record is FeedRecord & ReadingsRecord {
@@ -45,7 +49,7 @@ function isReadings(record: FeedRecord): record is FeedRecord & ReadingsRecord {
 
 /** Makes a subscription, held until it is released. */
 export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { id, maxHz } = options;
+  const { id, maxHz, lookbackMs = Number.POSITIVE_INFINITY, clock } = options;
   const seriesIds = new Set(options.series.map((series) => series.id));
   const intervalMs = maxHz === undefined ? 0 : 1_000 / maxHz;
   const latestOnly = maxHz !== undefined;
@@ -61,11 +65,13 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     position = record.position,
   ): void {
     const { seriesIds: ids, timesUs, values, qualities } = record;
+    const earliestUs = (clock() - lookbackMs) * 1_000;
     let any = false;
     for (let i = 0; i < ids.length; i += 1) {
       const seriesId = ids[i] ?? -1;
-      if (!wanted.has(seriesId)) continue;
-      outbox.push(seriesId, timesUs[i] ?? 0, values[i] ?? 0, qualities[i] ?? 0);
+      const timeUs = timesUs[i] ?? 0;
+      if (!wanted.has(seriesId) || timeUs < earliestUs) continue;
+      outbox.push(seriesId, timeUs, values[i] ?? 0, qualities[i] ?? 0);
       any = true;
     }
     if (any) {
