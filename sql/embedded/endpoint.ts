@@ -6,11 +6,12 @@ import type { Backend } from './backend.ts';
 import { cancelQueued, openConnection, terminate } from './connection.ts';
 import type { Connection, Endpoint } from './connection-state.ts';
 import { createSession, type Session, type SessionClient } from './session.ts';
-import { createSettingsSwitch } from './settings.ts';
+import { createSettingsSwitch, type SettingsSwitch } from './settings.ts';
 import { errorResponse, frame, int32, readyForQuery } from './wire.ts';
 
 export interface RunningEndpoint {
   readonly session: Session;
+  readonly settings: SettingsSwitch;
   /** Serves on a path, or on a port of the loopback interface (0: any); answers the port. */
   listen(at: { path: string } | { port: number }): Promise<number | undefined>;
   /** Ends all connections with 57P01 and stops listening. */
@@ -83,6 +84,7 @@ export function createEndpoint(backend: Backend, log: Log): RunningEndpoint {
 
   return {
     session,
+    settings,
     async listen(at) {
       const server = createServer(accept);
       servers.push(server);

@@ -8,6 +8,7 @@ import { openBackend } from './backend.ts';
 import { createEndpoint } from './endpoint.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './engine-messages.ts';
 import { placeInitialDirectory } from './initial-directory.ts';
+import { startMaintenance } from './maintenance.ts';
 
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -39,6 +40,9 @@ async function main(options: WorkerOptions): Promise<void> {
   mkdirSync(options.databaseDirectory, { recursive: true, mode: 0o700 });
   const backend = await openBackend(options.databaseDirectory, ANSWER_BYTES_MAX);
   const endpoint = createEndpoint(backend, log);
+  const nowMs = () => performance.now();
+  const { session, settings } = endpoint;
+  const maintenance = startMaintenance({ backend, session, settings, log, nowMs });
   rmSync(options.socket, { force: true });
   await endpoint.listen({ path: options.socket });
   const tcpPort =
@@ -46,6 +50,7 @@ async function main(options: WorkerOptions): Promise<void> {
 
   parentPort?.on('message', async (message: ToWorker) => {
     if (message.kind !== 'stop') return;
+    maintenance.stop();
     await endpoint.stop();
     backend.close();
     tell({ kind: 'stopped' });

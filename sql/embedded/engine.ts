@@ -64,7 +64,7 @@ async function startWorker(
     socket: paths.socket,
     tcpPort: options.tcpPort,
   };
-  const worker = new Worker(builtFile('engine-worker'), { workerData });
+  const worker = new Worker(builtFile('engine-worker'), { workerData, execArgv: [] });
   let stopping: Promise<void> | undefined;
   const ended = new Promise<Error>((resolve) => {
     worker.once('error', resolve);

@@ -8,6 +8,8 @@
 
 /** Somebody who uses the session. */
 export interface SessionClient {
+  /** Maintenance: what it runs does not count as use of the database. */
+  readonly background?: true;
   /** Whether there is something to run now. */
   hasWork(): boolean;
   /** Runs the next piece, and says whether the session is still needed. Must not throw. */
@@ -24,6 +26,8 @@ export interface Session {
   idleHolder(nowMs: number): { client: SessionClient; idleMs: number } | undefined;
   /** Clients that wait. */
   readonly waiting: number;
+  /** When a client that is not in the background last ran something. */
+  readonly lastRunMs: number;
   /** Stops handing the session out, once the piece in hand is done. */
   close(): void;
 }
@@ -56,6 +60,7 @@ export function createSession(nowMs: () => number): Session {
   const waiters = new Map<SessionClient, Waiter>();
   const usualHoldMs = new WeakMap<SessionClient, number>();
   let holder: { client: SessionClient; sinceMs: number; idleSinceMs: number } | undefined;
+  let lastRunMs = nowMs();
   let scheduled = false;
   let closed = false;
 
@@ -94,6 +99,7 @@ export function createSession(nowMs: () => number): Session {
     const { client, sinceMs } = holder;
     const outcome = client.runNext();
     holder.idleSinceMs = nowMs();
+    if (client.background === undefined) lastRunMs = holder.idleSinceMs;
     if (outcome === 'releases') release(client, holder.idleSinceMs - sinceMs);
     if (holder === undefined ? waiters.size > 0 : client.hasWork()) schedule();
   }
@@ -111,6 +117,9 @@ export function createSession(nowMs: () => number): Session {
     },
     get waiting() {
       return waiters.size;
+    },
+    get lastRunMs() {
+      return lastRunMs;
     },
     close() {
       closed = true;
