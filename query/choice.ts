@@ -7,7 +7,7 @@ import type { Series } from '../store/series.ts';
 import type { Parameter } from './http/routes.ts';
 import { invalidParameter, type ParameterReader } from './parameters.ts';
 
-export const SERIES_MAX = 1_000;
+const SERIES_MAX = 1_000;
 
 export const CHOICE_PARAMETERS: readonly Parameter[] = [
   {

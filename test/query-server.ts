@@ -29,7 +29,7 @@ const PROFILE: TokenProfile = {
 };
 
 /** A reading of one series: time in ms since 1970, value, and quality where it is not good. */
-export type TestPoint = readonly [ms: number, value: number | string, quality?: number];
+type TestPoint = readonly [ms: number, value: number | string, quality?: number];
 
 export interface TestQueryServer {
   readonly url: string;

@@ -13,9 +13,11 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
+const PROGRAM = 'redis-server';
+
 async function launch(socket: string): Promise<ChildProcess> {
   const options = ['--port', '0', '--unixsocket', socket, '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(PROGRAM, options, { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of child.stdout.iterator({ destroyOnReturn: false })) {
     if (!/ready to accept connections/i.test(String(line))) continue;
     child.stdout.resume();

@@ -21,7 +21,7 @@ const BYTES_PER_RECORD = 128;
 const BYTES_PER_POINT = 4 + 8 + 8 + 2;
 
 /** What a record weighs in memory, estimated; strings as two bytes a character. */
-export function weighRecord(body: FeedBody): { points: number; bytes: number } {
+function weighRecord(body: FeedBody): { points: number; bytes: number } {
   if (body.kind !== 'readings') return { points: 0, bytes: BYTES_PER_RECORD };
   const points = body.seriesIds.length;
   let bytes = BYTES_PER_RECORD + points * BYTES_PER_POINT;

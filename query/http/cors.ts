@@ -6,7 +6,7 @@ const EXPOSED_HEADERS = 'ETag, Link, Retry-After, traceparent, WWW-Authenticate'
 const PREFLIGHT_AGE_S = '600';
 
 /** True for a browser's question whether a request from another origin would be allowed. */
-export function isPreflight(request: Request): boolean {
+function isPreflight(request: Request): boolean {
   return (
     request.method === 'OPTIONS' &&
     request.headers.has('origin') &&

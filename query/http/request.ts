@@ -3,9 +3,9 @@ import { TailraceError } from '../../lib/errors.ts';
 import type { HttpRequest as EngineRequest, HttpResponse } from './engine.ts';
 
 /** Contract: 414 and 431 above this. */
-export const URL_MAX_BYTES = 16 * 1024;
-export const HEADERS_MAX_BYTES = 16 * 1024;
-export const BODY_MAX_BYTES = 16 * 1024 * 1024;
+const URL_MAX_BYTES = 16 * 1024;
+const HEADERS_MAX_BYTES = 16 * 1024;
+const BODY_MAX_BYTES = 16 * 1024 * 1024;
 
 export interface Request {
   /** In capitals. */

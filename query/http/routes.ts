@@ -34,13 +34,13 @@ export interface RequestFacts {
 }
 
 /** Who asks, and what the policy allows. */
-export interface Access {
+interface Access {
   readonly claims: Claims;
   readonly grant: Grant;
 }
 
 /** A request that was read and found well-formed, waiting for its decision. */
-export interface Prepared {
+interface Prepared {
   readonly facts: RequestFacts;
   handle(access: Access): Promise<AnyReply> | AnyReply;
 }

@@ -2,7 +2,7 @@
 import { TailraceError } from '../../lib/errors.ts';
 
 /** Buckets of one answer over all series; each takes some 100 bytes on its way. */
-export const BUCKETS_MAX = 1_000_000;
+const BUCKETS_MAX = 1_000_000;
 
 const DAY_MS = 86_400_000;
 const STEPS: readonly (readonly [text: string, ms: number])[] = [

@@ -19,17 +19,7 @@ const LIMIT_DEFAULT = 100_000;
 const LIMIT_MAX = 1_000_000;
 const DAY_MS = 86_400_000;
 
-export const AGGREGATES = [
-  'm4',
-  'first',
-  'last',
-  'min',
-  'max',
-  'mean',
-  'sum',
-  'count',
-  'stddev',
-] as const;
+const AGGREGATES = ['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev'] as const;
 export type Aggregate = (typeof AGGREGATES)[number];
 const LATER_AGGREGATES = ['p50', 'p90', 'p95', 'p99', 'twa', 'rate', 'delta'];
 

@@ -39,7 +39,7 @@ function operationOf(route: Route) {
 }
 
 /** The OpenAPI 3.1 document of the routes. */
-export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
+function openApiOf(routes: readonly Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route) };
@@ -102,7 +102,7 @@ table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:t
 border-top:1px solid color-mix(in srgb,currentColor 20%,transparent)}small{opacity:.75}`;
 
 /** The page that people read, without a script or anything from elsewhere. */
-export function docsOf(routes: readonly Route[]): string {
+function docsOf(routes: readonly Route[]): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>tailrace: HTTP interface</title>
 <meta name="viewport" content="width=device-width"><style>${STYLE}</style></head>

@@ -62,18 +62,12 @@ function bucketsOf(tables: readonly SeriesTable[]): Bucket[] {
       const cell = cells.get(name)?.[i];
       return typeof cell === 'number' && !Number.isNaN(cell) ? cell : null;
     };
-    return Array.from(
-      cells.get('t') ?? [],
-      (us, i): Bucket => [
-        series.id,
-        Number(us) / 1_000,
-        cells.get('first')?.[i] ?? 0,
-        cells.get('last')?.[i] ?? 0,
-        number('min', i),
-        number('max', i),
-        number('count', i) ?? 0,
-      ],
-    );
+    const t = cells.get('t');
+    return Array.from({ length: t?.length ?? 0 }, (_, i): Bucket => {
+      const [first, last] = [cells.get('first')?.[i] ?? 0, cells.get('last')?.[i] ?? 0];
+      const [min, max] = [number('min', i), number('max', i)];
+      return [series.id, Number(t?.[i]) / 1_000, first, last, min, max, number('count', i) ?? 0];
+    });
   });
 }
 
