@@ -12,8 +12,16 @@ function alignedBuffer(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer;
 }
 
-function areNumbers(values: ReadingsRecord['values']): values is number[] | Float64Array {
-  return values instanceof Float64Array || values.every((value) => typeof value === 'number');
+/** The texts of a column that has any, null where a number stands. */
+function textsOf(values: ReadingsRecord['values']): (string | null)[] | undefined {
+  if (values instanceof Float64Array) return undefined;
+  if (!values.some((value) => typeof value === 'string')) return undefined;
+  return values.map((value) => (typeof value === 'string' ? value : null));
+}
+
+function numbersOf(values: ReadingsRecord['values']): Float64Array {
+  if (values instanceof Float64Array) return values;
+  return Float64Array.from(values, (value) => (typeof value === 'number' ? value : 0));
 }
 
 /** Writes a record's body. */
@@ -24,8 +32,9 @@ export function encodeBody(body: FeedBody): Buffer {
     kind,
     s: bytesOf(Int32Array.from(body.seriesIds)),
     t: bytesOf(Float64Array.from(body.timesUs)),
-    // Columns with states are rare and small.
-    v: areNumbers(values) ? bytesOf(Float64Array.from(values)) : [...values],
+    // Numbers as they lie in memory: MessagePack would write a negative zero as 0.
+    v: bytesOf(numbersOf(values)),
+    x: textsOf(values),
     q: bytesOf(Int16Array.from(body.qualities)),
   });
 }
@@ -33,7 +42,8 @@ export function encodeBody(body: FeedBody): Buffer {
 interface PackedReadings {
   readonly s: Uint8Array;
   readonly t: Uint8Array;
-  readonly v: Uint8Array | readonly (number | string)[];
+  readonly v: Uint8Array;
+  readonly x?: readonly (string | null)[];
   readonly q: Uint8Array;
 }
 
@@ -42,12 +52,13 @@ export function decodeBody(bytes: Uint8Array): FeedBody {
   const body: { readonly kind: string } = unpack(bytes);
   switch (body.kind) {
     case 'readings': {
-      const { s, t, v, q } = body as typeof body & PackedReadings;
+      const { s, t, v, x, q } = body as typeof body & PackedReadings;
+      const numbers = new Float64Array(alignedBuffer(v));
       return {
         kind: 'readings',
         seriesIds: new Int32Array(alignedBuffer(s)),
         timesUs: new Float64Array(alignedBuffer(t)),
-        values: v instanceof Uint8Array ? new Float64Array(alignedBuffer(v)) : v,
+        values: x === undefined ? numbers : Array.from(numbers, (number, i) => x[i] ?? number),
         qualities: new Int16Array(alignedBuffer(q)),
       };
     }
