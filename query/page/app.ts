@@ -28,10 +28,9 @@ export async function openPage(): Promise<void> {
   if (opening !== undefined && !new URLSearchParams(window.location.search).has('s')) {
     page.view = parseView(window.location.search, parseView(opening));
   }
-  if (page.view.span.kind === 'live') page.liveSpanMs = page.view.span.spanMs;
-  page.controls.span(page.view.span);
   layout(page);
   listen(page);
+  go(page, page.view, 'replace');
   startFrames(page);
   await begin(page);
 }

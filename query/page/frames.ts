@@ -22,9 +22,9 @@ export function startFrames(page: Page): void {
     if (!moves && !changed) return;
     page.dirty = false;
     drawnAtMs = nowMs;
+    page.lines.forgetBefore(live ? shown.startMs : Number.NEGATIVE_INFINITY);
     page.screen.draw(shown, live);
     if (!live) return;
-    page.lines.forgetBefore(shown.startMs);
     if (page.lines.isFull(width)) askStale(page);
   };
   window.requestAnimationFrame(frame);

@@ -23,10 +23,12 @@ export interface Lines {
   newestMs(): number;
   /** Whether a line has so many points that a new answer would draw the same with fewer. */
   isFull(width: number): boolean;
+  /** What is older is not on the screen: it is forgotten, and not taken from the tail. */
   forgetBefore(ms: number): void;
 }
 
 const POINTS_A_PIXEL = 6;
+const POINTS_MAX = 100_000;
 /** How long a bucket of a summary is taken to be; the frame does not say it. */
 const SUMMARY_LENGTH_MS = 1_000;
 
@@ -34,6 +36,7 @@ const SUMMARY_LENGTH_MS = 1_000;
 export function createLines(): Lines {
   const traces = new Map<number, Trace>();
   const lanes = new Map<number, StateTrace>();
+  let oldestMs = Number.NEGATIVE_INFINITY;
 
   return {
     trace: (id) => traces.get(id) ?? emptyTrace(),
@@ -59,11 +62,16 @@ export function createLines(): Lines {
     take(points) {
       let stale = false;
       for (const [id, time, value] of points) {
+        if (time < oldestMs) continue;
         const lane = lanes.get(id);
         const trace = traces.get(id);
-        if (lane !== undefined) appendState(lane, time, String(value));
+        if (lane !== undefined) {
+          appendState(lane, time, String(value));
+          keepBounded(lane.t, lane.v);
+        }
         if (trace !== undefined && typeof value === 'number') {
           stale = append(trace, time, value) === 'stale' || stale;
+          keepBounded(trace.t, trace.v);
         }
       }
       return stale ? 'stale' : 'taken';
@@ -83,9 +91,17 @@ export function createLines(): Lines {
     },
     isFull: (width) => [...traces.values()].some(({ t }) => t.length > POINTS_A_PIXEL * width),
     forgetBefore(ms) {
+      oldestMs = ms;
       for (const trace of traces.values()) trim(trace, ms);
     },
   };
+}
+
+/** A page in the background is not drawn and forgets nothing by its window: the oldest half of too much goes. */
+function keepBounded(...columns: readonly unknown[][]): void {
+  for (const column of columns) {
+    if (column.length > POINTS_MAX) column.splice(0, POINTS_MAX / 2);
+  }
 }
 
 function byId(

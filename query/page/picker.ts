@@ -53,7 +53,8 @@ export function createPicker(options: PickerOptions): Picker {
     const selected = chosen.has(nameOf(series));
     const unit = series.kind === 'state' ? 'state' : (series.unit ?? '');
     const element = createOption(series, unit, selected);
-    if (selected) element.style.setProperty('--line', colorOf(nameOf(series)));
+    if (selected && series.kind === 'number')
+      element.style.setProperty('--line', colorOf(nameOf(series)));
     element.addEventListener('click', () => options.toggled(series));
     shown.push({ series, element });
     return element;

@@ -1,0 +1,183 @@
+// The page as a person meets it: the built program with the demo's data, and a real Chromium.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../test/mosquitto.ts';
+import { eventually, issueToken, type Program, startProgram } from '../../test/program.ts';
+
+let dataDir: string;
+let port: number;
+let program: Program;
+let browser: Browser;
+let page: Page;
+const faults: string[] = [];
+const ranges: URL[] = [];
+
+const startDemo = (): Promise<Program> =>
+  startProgram({ command: 'demo', dataDir, env: { HTTP_PORT: String(port), MQTT_PORT: '0' } });
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'tailrace-page-'));
+  port = await freePort();
+  program = await startDemo();
+  browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+  page = await browser.newPage({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
+  page.setDefaultTimeout(40_000);
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('request', (request) => {
+    if (request.url().includes('/v1/range')) ranges.push(new URL(request.url()));
+  });
+  await page.goto(program.httpUrl);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await program?.end();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+const isStatus = (wanted: string): Promise<unknown> =>
+  page.waitForFunction(
+    (text) => document.querySelector('#status-text')?.textContent === text,
+    wanted,
+  );
+const reading = (name: string): Promise<string> =>
+  page.locator('.row', { hasText: name }).locator('.reading').innerText();
+
+/** Pixels of a pane that are neither its ground nor its grid: those of a line. */
+const inkOf = (pane: number): Promise<number> =>
+  page.evaluate((index) => {
+    const canvas = document.querySelectorAll<HTMLCanvasElement>('.pane.plot canvas')[index];
+    const pixels =
+      canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    let ink = 0;
+    for (let i = 0; i < pixels.length; i += 4) {
+      const [red = 0, green = 0, blue = 0] = pixels.slice(i, i + 3);
+      if (Math.max(red, green, blue) - Math.min(red, green, blue) > 60) ink++;
+    }
+    return ink;
+  }, pane);
+
+describe('the chart page of the demo', () => {
+  it('opens with history and moving lines, signed in by itself', async () => {
+    await isStatus('Live');
+    await eventually(
+      () => inkOf(0),
+      (ink) => ink > 300,
+    );
+    expect(await page.locator('.pane').count()).toBe(9);
+    const before = await reading('hole depth');
+    expect(before).toMatch(/^[\d\u202f.]+\s+m$/);
+    expect(await reading('standpipe pressure')).toMatch(/\d\s+bar$/);
+    // The rig may stand still in a connection; its hook never does.
+    const hook = await page.locator('.pane.plot canvas').nth(2).screenshot();
+    await eventually(
+      () => page.locator('.pane.plot canvas').nth(2).screenshot(),
+      (now) => !now.equals(hook),
+    );
+  });
+
+  it('says which data is real, replayed and simulated', async () => {
+    const list = await page.innerText('#results');
+    expect(list).toContain('Simulated rig: made up by the demo, no real well.');
+    expect(list).toContain('times shifted to now');
+  });
+
+  it('shows time, values and units under the pointer', async () => {
+    await page.mouse.move(1_000, 300);
+    await page.waitForSelector('#pill:not([hidden])');
+    expect(await page.innerText('#pill')).toMatch(/^\d+ \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3}$/);
+    // The demo writes its past from the newest backwards; it reaches the pointer in a moment.
+    await eventually(
+      () => reading('hook load'),
+      (text) => /^\d+(\.\d+)?\s+klbf$/.test(text),
+    );
+  });
+
+  it('asks again at the width of the plot when one zooms, and the address says it', async () => {
+    await page.mouse.move(900, 300);
+    await page.mouse.down();
+    await page.mouse.move(1_100, 300, { steps: 5 });
+    ranges.length = 0;
+    await page.mouse.up();
+    await isStatus('Paused');
+    await eventually(
+      async () => ranges.length,
+      (count) => count > 0,
+    );
+    const plot = await page.locator('#ruler-plot .u-over').evaluate((over) => over.clientWidth);
+    const asked = ranges.find((url) => url.searchParams.has('width'));
+    expect(asked?.searchParams.get('width')).toBe(String(plot));
+    const address = new URL(page.url()).searchParams;
+    const spanMs = Date.parse(address.get('end') ?? '') - Date.parse(address.get('start') ?? '');
+    expect(Math.abs(spanMs - (900_000 * 200) / plot)).toBeLessThan(10_000);
+    await page.goBack();
+    await isStatus('Live');
+    expect(new URL(page.url()).searchParams.has('start')).toBe(false);
+  });
+
+  it('moves, stands still and follows by keys', async () => {
+    await page.keyboard.press('ArrowLeft');
+    await isStatus('Paused');
+    await page.keyboard.press('l');
+    await isStatus('Live');
+    await page.keyboard.press('?');
+    expect(await page.locator('#help').evaluate((dialog: HTMLDialogElement) => dialog.open)).toBe(
+      true,
+    );
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('t');
+    expect(await page.getAttribute('html', 'data-theme')).toBe('light');
+    await page.keyboard.press('t');
+    expect(await page.getAttribute('html', 'data-theme')).toBe('dark');
+  });
+
+  it('finds a series as one types, shows it, and keeps the view in its address', async () => {
+    await page.keyboard.press('/');
+    await page.keyboard.type('x300 temp');
+    await page.waitForFunction(() => document.querySelectorAll('[role=option]').length === 1);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelectorAll('.pane').length === 10);
+    expect(page.url()).toContain('s=nab-replay-x300/machine_temperature');
+    await page.goto(page.url());
+    await isStatus('Live');
+    expect(await page.locator('.pane').count()).toBe(10);
+    await eventually(
+      () => reading('machine temperature'),
+      (text) => /\d/.test(text),
+    );
+  });
+
+  it('says why, when a token may not read', async () => {
+    const token = await issueToken(dataDir, { tenant: 'demo', role: 'device' });
+    await page.click('#access');
+    await page.fill('#token', token);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.notice.error');
+    expect(await page.innerText('#notices')).toMatch(/^Not allowed: .+/);
+    await page.evaluate(() => sessionStorage.clear());
+  });
+
+  it('is offline while the server is away, and goes on with the same data when it is back', async () => {
+    await page.reload();
+    await isStatus('Live');
+    expect(await program.end()).toBe(0);
+    await isStatus('Offline');
+    await page.waitForSelector('.notice');
+    program = await startDemo();
+    await isStatus('Live');
+    await eventually(
+      () => inkOf(0),
+      (ink) => ink > 300,
+    );
+  });
+
+  it('did all of that without a fault', () => {
+    expect(faults).toEqual([]);
+  });
+});
