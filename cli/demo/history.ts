@@ -2,7 +2,7 @@
 // opened at once is full at once.
 
 /** Half-open, ms since 1970 UTC. */
-export interface Stretch {
+interface Stretch {
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -30,7 +30,7 @@ const PIECE_ENDS_MS = [5, 15, 30, 60, 120, 180, 240, 300, 360].map(
 );
 
 /** What is missing of the last `spanMs`: all of it, or what is older and what is newer than the readings there are. */
-export function missing(nowMs: number, spanMs: number, known: Known | undefined): Stretch[] {
+function missing(nowMs: number, spanMs: number, known: Known | undefined): Stretch[] {
   const oldestMs = nowMs - spanMs;
   if (known === undefined) return [{ fromMs: oldestMs, toMs: nowMs }];
   const stretches = [

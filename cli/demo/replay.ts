@@ -46,7 +46,7 @@ export function replayBetween(
 }
 
 /** Reads a NAB file: a header, then `2014-02-14 14:27:00,51.8` without a zone, taken as UTC. */
-export function parseNab(text: string, channel: string, unit?: string): Recording {
+function parseNab(text: string, channel: string, unit?: string): Recording {
   const rows: ReplayedRow[] = [];
   for (const line of text.split('\n').slice(1)) {
     const [time, value] = line.trim().split(',');
@@ -65,7 +65,7 @@ export function parseNab(text: string, channel: string, unit?: string): Recordin
  * bundled file, whose tags have no attributes and no entities here, and takes no other; reading WITSML is another
  * folder's work.
  */
-export function parseTimeLog(xml: string): Recording {
+function parseTimeLog(xml: string): Recording {
   const textOf = (tag: string): string =>
     new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1] ?? '';
   const mnemonics = textOf('mnemonicList').split(',');

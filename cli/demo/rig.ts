@@ -2,7 +2,7 @@
 // of any real rig; it moves as one does, so that a live chart of it looks like a drilling screen.
 
 /** What the crew is doing. */
-export type Activity =
+type Activity =
   | 'drilling'
   | 'reaming'
   | 'connection'
@@ -37,7 +37,7 @@ export interface RigState {
   readonly seed: number;
 }
 
-export const STAND_M = 27;
+const STAND_M = 27;
 /** The block's lowest and highest place above the floor. */
 export const BLOCK_LOW_M = 1.5;
 const BLOCK_BREAK_M = 4.5;

@@ -21,7 +21,7 @@ export interface Api {
   ticket(): Promise<string>;
 }
 
-export interface RangeQuery {
+interface RangeQuery {
   readonly ids: readonly number[];
   readonly startMs: number;
   readonly endMs: number;

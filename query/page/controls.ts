@@ -15,7 +15,7 @@ export interface ControlActions {
   retry(): void;
 }
 
-export type NoticeKey = 'access' | 'limits' | 'connection' | 'range' | 'missing' | 'incomplete';
+type NoticeKey = 'access' | 'limits' | 'connection' | 'range' | 'missing' | 'incomplete';
 
 export interface Controls {
   span(span: Span): void;

@@ -5,7 +5,7 @@ import { createTail, type Tail } from './tail.ts';
 import type { TailState } from './tail-state.ts';
 import type { RangeAnswer, SeriesInfo } from './wire.ts';
 
-export interface Question {
+interface Question {
   readonly series: readonly SeriesInfo[];
   readonly startMs: number;
   readonly endMs: number;

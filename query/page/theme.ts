@@ -54,7 +54,7 @@ const LIGHT: Palette = {
 const media = (): MediaQueryList => window.matchMedia('(prefers-color-scheme: light)');
 
 /** What a theme means here and now. */
-export function resolveTheme(theme: Theme): 'dark' | 'light' {
+function resolveTheme(theme: Theme): 'dark' | 'light' {
   if (theme !== 'system') return theme;
   return media().matches ? 'light' : 'dark';
 }

@@ -2,7 +2,7 @@
 import type { RangeSeries, TailBucket } from './wire.ts';
 
 /** Buckets of an m4 answer, for the band between minimum and maximum. */
-export interface Band {
+interface Band {
   readonly stepMs: number;
   readonly t: readonly number[];
   readonly min: readonly number[];

@@ -10,7 +10,7 @@ export type Span =
   | { readonly kind: 'fixed'; readonly startMs: number; readonly endMs: number };
 
 /** Series of one pane, as `asset/channel`. */
-export type Pane = readonly string[];
+type Pane = readonly string[];
 
 export interface View {
   readonly panes: readonly Pane[];
