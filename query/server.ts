@@ -103,7 +103,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   async function stop(): Promise<void> {
     engine.us_listen_socket_close(listening.socket);
     tails.stop();
-    await Promise.race([service.idle(), after(DRAIN_MAX_MS)]);
+    await Promise.race([service.drain(), after(DRAIN_MAX_MS)]);
     await after(BYE_MS);
     // Connections that are kept alive would hold the process otherwise.
     app.close();

@@ -39,6 +39,7 @@ const REASONS: Readonly<Record<number, string>> = {
 /** A response that may be gone: the engine allows no touch after its client went away. */
 export interface Exchange {
   readonly res: HttpResponse;
+  /** The client went away, or has been answered. */
   gone: boolean;
   /** Called once when the client goes away before the answer is complete. */
   onGone: (() => void) | undefined;
@@ -117,10 +118,16 @@ function writeHead(
   }
 }
 
+function endWithoutBody(exchange: Exchange, reportedBytes?: number): void {
+  exchange.res.endWithoutBody(reportedBytes);
+  exchange.gone = true;
+}
+
 function writeBody(exchange: Exchange, body: Uint8Array | string): void {
   const { res } = exchange;
   if (body.length <= END_MAX_BYTES) {
     res.end(body);
+    exchange.gone = true;
     return;
   }
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
@@ -143,10 +150,9 @@ export async function sendReply(
   if (exchange.gone) return;
   exchange.res.cork(() => {
     writeHead(exchange.res, status, { ...common, ...headers });
-    if (status === 204 || status === 304) exchange.res.endWithoutBody();
-    else if (request.method === 'HEAD') {
-      exchange.res.endWithoutBody(Buffer.byteLength(body));
-    } else writeBody(exchange, body);
+    if (status === 204 || status === 304) endWithoutBody(exchange);
+    else if (request.method === 'HEAD') endWithoutBody(exchange, Buffer.byteLength(body));
+    else writeBody(exchange, body);
   });
 }
 
@@ -162,7 +168,7 @@ export function openStream(
   if (request.method === 'HEAD') {
     res.cork(() => {
       writeHead(res, 200, { ...common, ...reply.headers });
-      res.endWithoutBody();
+      endWithoutBody(exchange);
     });
     return;
   }

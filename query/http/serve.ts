@@ -29,8 +29,8 @@ export interface ServeOptions {
 export interface Service {
   /** The engine's handler for everything that is no WebSocket. */
   handle(res: HttpResponse, req: EngineRequest): void;
-  /** Resolves when no request is being answered. */
-  idle(): Promise<void>;
+  /** Answers what comes from now on with 503; resolves when nothing is being answered any more. */
+  drain(): Promise<void>;
 }
 
 /** Headers that every answer carries, whatever it says. */
@@ -86,6 +86,7 @@ export function createService(options: ServeOptions): Service {
   const { registry, authority, corsOrigins, clock, log, metrics } = options;
   const waiting: (() => void)[] = [];
   let inFlight = 0;
+  let isDraining = false;
   metrics.bounded('requests_in_flight', () => inFlight, IN_FLIGHT_MAX);
   const seconds = metrics.histogram(
     'tailrace_query_seconds',
@@ -95,6 +96,7 @@ export function createService(options: ServeOptions): Service {
   );
 
   async function routed(request: Request, body: Promise<Uint8Array> | undefined) {
+    if (isDraining) throw new TailraceError('stopping', 'Ask again in a second.');
     checkSizes(request);
     const methods = registry.methods(request.path);
     if (methods !== '' && request.method === 'OPTIONS') return emptyReply(204, { Allow: methods });
@@ -147,7 +149,9 @@ export function createService(options: ServeOptions): Service {
         })
         .finally(settle);
     },
-    idle: () =>
-      inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve)),
+    drain() {
+      isDraining = true;
+      return inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
+    },
   };
 }

@@ -90,6 +90,21 @@ describe('a tail as an event stream', () => {
   });
 });
 
+describe('a stream whose client goes away', () => {
+  it('ends with it', async () => {
+    const client = await open('series=rig-1/spp', bearer());
+    await client.next('subscribed');
+    const connections = async () => {
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      return Number(/^tailrace_tail_connections_size (\d+)$/m.exec(text)?.[1]);
+    };
+    const before = await connections();
+    expect(before).toBeGreaterThan(0);
+    client.abort();
+    await expect.poll(connections).toBeLessThan(before);
+  });
+});
+
 describe('tickets', () => {
   const order = async () => {
     const headers = { authorization: `Bearer ${token}` };

@@ -4,11 +4,15 @@ import { decodeCursor, encodeCursor, type FeedRecord, type Position } from '../.
 import type { Grant } from '../../policies/grant.ts';
 import type { Series } from '../../store/series.ts';
 import { resolveChoice } from '../choice.ts';
+import { invalidParameter } from '../parameters.ts';
 import { type Connection, factsOf, fail, flushAll, type Held } from './connection.ts';
 import { SUBSCRIPTIONS_MAX, type SubscribeFrame, seriesOfFrame } from './frames.ts';
 import { firstPoll } from './poll.ts';
 import { snapshotFrame } from './snapshot.ts';
 import { createSubscription } from './subscription.ts';
+
+/** Series of one subscription. */
+const SERIES_MAX = 10_000;
 
 /** Before anything is known of the feed's position. */
 const NOWHERE: Position = { epoch: '', offset: 0 };
@@ -92,6 +96,9 @@ export async function subscribe(connection: Connection, frame: SubscribeFrame): 
     fail(connection, new TailraceError('unknown_series', `There is no series ${name}.`), frame.id);
   }
   if (frame.choice.kind === 'names' && series.length === 0) return;
+  if (series.length > SERIES_MAX) {
+    throw invalidParameter('match', `finds more than ${SERIES_MAX} series; narrow it`);
+  }
   checkCount(connection, frame.id);
   unsubscribe(connection, frame.id);
   const { id } = frame;
