@@ -255,6 +255,40 @@ describe('a reader that does not read', () => {
   });
 });
 
+describe('a reader that takes nothing for long', () => {
+  it('is told that it is too slow, and closed', async () => {
+    const client = await connect();
+    client.send({ type: 'subscribe', id: 'a', series: ['rig-1/rpm'] });
+    const { series } = await client.next('subscribed');
+    client.socket.pause();
+    const gauge = async (name: string) => {
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+    };
+    const before = await gauge('tailrace_tail_connections_size');
+    // Texts fill the socket with few points.
+    for (let record = 0; record < 60; record += 1) {
+      await server.feed.append({
+        kind: 'readings',
+        seriesIds: [series[0].id],
+        timesUs: [record],
+        values: ['x'.repeat(200_000)],
+        qualities: [0],
+      });
+    }
+    await expect
+      .poll(async () => {
+        nowMs += 21_000;
+        return gauge('tailrace_tail_connections_size');
+      })
+      .toBe(before - 1);
+    client.socket.resume();
+    expect((await client.next('bye')).code).toBe(4408);
+    expect((await client.closed).code).toBe(4408);
+    token = await server.token();
+  });
+});
+
 describe('a server that stops', () => {
   it('tells every tail bye and closes with 1012', async () => {
     const other = await openTestDatabase();
