@@ -42,7 +42,7 @@ interface Attached {
 
 export interface HubOptions {
   readonly feed: Feed;
-  readonly catalogue: Catalogue;
+  readonly catalogue: Pick<Catalogue, 'byId' | 'lookUp'>;
   readonly clock: Clock;
   readonly log: Log;
 }

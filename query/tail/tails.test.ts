@@ -212,6 +212,32 @@ describe('a tail over a WebSocket', () => {
     await expect(connect({ protocol: 'mqtt' })).rejects.toMatchObject({ status: 400 });
   });
 
+  it('is told to begin again where the feed has a gap', async () => {
+    const client = await connect();
+    const snapshot = { start: '2026-01-02T00:00:00Z', step: '1h' };
+    client.send({ type: 'subscribe', id: 'a', series: ['rig-1/spp'], snapshot });
+    await client.next('subscribed');
+    await client.next('snapshot');
+    await server.feed.append({ kind: 'gap' });
+    expect((await client.next('subscribed')).recovered).toBe(false);
+    await client.next('snapshot');
+    const point = await write('spp', 1);
+    expect((await client.next('data')).points).toEqual([point]);
+  });
+
+  it('ends when its token is revoked, and goes on when another bundle says the same', async () => {
+    const client = await connect();
+    client.send({ type: 'subscribe', id: 'a', series: ['rig-1/spp'] });
+    await client.next('subscribed');
+    await server.feed.append({ kind: 'bundle', revision: '2' });
+    const point = await write('spp', 1);
+    expect((await client.next('data')).points).toEqual([point]);
+    await server.feed.append({ kind: 'revoked', subject: 'somebody/else' });
+    await server.feed.append({ kind: 'revoked', subject: 'acme/viewer' });
+    expect((await client.next('bye')).code).toBe(4403);
+    expect((await client.closed).code).toBe(4403);
+  });
+
   it('counts what it delivers', async () => {
     const response = await fetch(`${server.url}/metrics`);
     const text = await response.text();
