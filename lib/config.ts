@@ -135,7 +135,7 @@ export function maskConfig(config: Config): Record<string, unknown> {
 }
 
 /** A URL without its password. */
-export function maskUrl(text: string): string {
+function maskUrl(text: string): string {
   const parsed = new URL(text);
   if (parsed.password !== '') parsed.password = '***';
   for (const name of ['password', 'sslpassword']) {

@@ -15,7 +15,7 @@ import type { Series, SeriesIdentity, ValueKind } from './series.ts';
 import { createSeriesIndex, labelsKey, type SeriesIndex } from './series-index.ts';
 
 /** 400 bytes each, or so. */
-export const SERIES_MAX = 500_000;
+const SERIES_MAX = 500_000;
 /** What makes a series unique stands in one index entry, which PostgreSQL bounds at 2,704 bytes. */
 const IDENTITY_BYTES_MAX = 2000;
 /** A second round is for series that another process created meanwhile; more are never needed. */

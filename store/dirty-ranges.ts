@@ -8,7 +8,7 @@ export const DIRTY_GRAIN_US = MINUTE_US;
 /** Late readings of one series with no more than this between them share a mark. */
 const GAP_MAX_US = 15 * MINUTE_US;
 /** Beyond this many marks a batch's are joined over wider gaps: reading from raw costs more than refreshing does. */
-export const DIRTY_RANGES_MAX = 4096;
+const DIRTY_RANGES_MAX = 4096;
 
 /** Half-open ranges of series, column by column; µs since 1970 UTC. */
 export interface DirtyMarks {

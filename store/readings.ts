@@ -1,8 +1,5 @@
 // Readings on their way into the database, column by column: no object per reading on the hot path.
 
-/** 0 is good; anything else is the device's own code. */
-export const QUALITY_GOOD = 0;
-
 /**
  * Readings in receipt order, ready to be written. All columns are `rows` long. A row is a number if its series is of
  * kind number: then `values` holds it; else `states` does.
@@ -15,6 +12,7 @@ export interface ReadingBatch {
   readonly values: Float64Array;
   /** Text of state rows; undefined for a row that holds a number. Empty where the batch has no state at all. */
   readonly states: readonly (string | undefined)[];
+  /** 0 is good; anything else is the device's own code. */
   readonly qualities: Int16Array;
   /** 1 where the packet was flagged DUP: such a row never overwrites another value. */
   readonly dups: Uint8Array;

@@ -2,7 +2,7 @@
 import { type Frame, frame } from './wire.ts';
 
 /** All of a COPY's data stands in memory until it is complete. */
-export const COPY_BYTES_MAX = 256 * 1024 * 1024;
+const COPY_BYTES_MAX = 256 * 1024 * 1024;
 
 /** How a statement came: alone in a Query, or as messages that end with a Sync. */
 export type Origin = 'query' | 'extended';

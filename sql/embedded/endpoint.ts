@@ -18,7 +18,7 @@ export interface RunningEndpoint {
   stop(): Promise<void>;
 }
 
-export const CONNECTIONS_MAX = 100;
+const CONNECTIONS_MAX = 100;
 /** Nobody may sit in a transaction for longer while others wait: they all share the one session. */
 const IDLE_HOLD_MAX_MS = 30_000;
 const WATCH_INTERVAL_MS = 1_000;

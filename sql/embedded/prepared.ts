@@ -33,10 +33,10 @@ export interface Translated {
   readonly before?: Frame;
 }
 
-export const STATEMENTS_MAX = 10_000;
+const STATEMENTS_MAX = 10_000;
 
 /** Thrown when a connection prepares more than STATEMENTS_MAX. */
-export class TooManyStatements extends Error {
+class TooManyStatements extends Error {
   readonly code = '53400';
 }
 
