@@ -1,4 +1,5 @@
 // What a bench case is: a workload beside the ceiling that it could reach at best, both measured in the same run.
+import type { Lifecycle } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 
 /** What one case has to reach, for the table; the JSON report carries figures only. */
@@ -34,6 +35,8 @@ export interface BenchContext {
   /** Less data and shorter runs: minutes become seconds, ratios stay comparable. */
   readonly quick: boolean;
   readonly log: Log;
+  /** Takes what an area starts: all of it stops when the area is done, or the bench is told to end. */
+  readonly lifecycle: Lifecycle;
   /** A connection URL of a TimescaleDB to measure instead of the embedded one. */
   readonly databaseUrl: string | undefined;
   /** Tells a waiting human what goes on. */
@@ -44,7 +47,6 @@ export interface BenchContext {
 export interface OpenArea {
   readonly cases: readonly BenchCase[];
   readonly versions: Partial<Versions>;
-  close(): Promise<void>;
 }
 
 export interface Area {

@@ -2,9 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { messageOf, TailraceError } from '../lib/errors.ts';
+import { createLifecycle } from '../lib/lifecycle.ts';
 import { createLog } from '../lib/log.ts';
 import { AREAS } from './areas.ts';
-import type { Area, BenchContext, OpenArea, Target, Versions } from './case.ts';
+import type { Area, BenchContext, Target, Versions } from './case.ts';
 import { compareReports, formatComparison } from './compare.ts';
 import { type CaseResult, measureCase, PAIRS_MIN } from './harness.ts';
 import { readCommit, readMachine, readPackageVersion } from './machine.ts';
@@ -17,6 +18,8 @@ interface RunOptions {
   readonly out?: string;
   readonly pairs: number;
 }
+
+type SharedContext = Omit<BenchContext, 'lifecycle'>;
 
 /** What was wanted: an area, or those of its cases whose name starts with one of the words. */
 interface Choice {
@@ -85,7 +88,7 @@ function choose(words: readonly string[]): Choice[] {
 /** One run: area by area, case by case, then the report. */
 async function run(choices: readonly Choice[], options: RunOptions): Promise<void> {
   const measured: Measured = { results: [], targets: new Map(), versions: [], failed: false };
-  const context: BenchContext = {
+  const context: SharedContext = {
     quick: options.quick === true,
     log: createLog(process.env.LOG_LEVEL ?? 'warn'),
     databaseUrl: process.env.DATABASE_URL,
@@ -109,17 +112,26 @@ async function run(choices: readonly Choice[], options: RunOptions): Promise<voi
   if (measured.failed) throw new TailraceError('bench_failed', 'a part of the bench failed');
 }
 
-/** Measures what was chosen of an area. One that fails is told of and does not keep the others from running. */
+/**
+ * Measures what was chosen of an area, and stops what it started, also when the bench is told to end. An area that
+ * fails is told of and does not keep the others from running.
+ */
 async function measureArea(
   { area, wants }: Choice,
-  context: BenchContext,
+  shared: SharedContext,
   pairs: number,
   measured: Measured,
 ): Promise<void> {
-  let open: OpenArea | undefined;
+  const lifecycle = createLifecycle(shared.log);
+  const context: BenchContext = { ...shared, lifecycle };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    context.note(`${signal}: stopping`);
+    void lifecycle.stop().then(() => process.exit(1));
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
     context.note(`${area.name}: setting up`);
-    open = await area.open(context);
+    const open = await area.open(context);
     measured.versions.push(open.versions);
     for (const benchCase of open.cases.filter((one) => wants(one.name))) {
       const onPair = (pair: { value: number; ceiling: number }): void =>
@@ -133,7 +145,8 @@ async function measureArea(
     measured.failed = true;
     context.note(`${area.name}: ${error instanceof Error ? error.stack : messageOf(error)}`);
   } finally {
-    await open?.close();
+    await lifecycle.stop();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
 }
 

@@ -91,7 +91,8 @@ async function publish(socket: Socket, chunks: readonly Chunk[], acknowledged: (
 }
 
 function answer(kind: PublisherAnswer['kind']): void {
-  process.send?.({ kind } satisfies PublisherAnswer);
+  // A parent that has gone is told nothing.
+  if (process.connected) process.send?.({ kind } satisfies PublisherAnswer);
 }
 
 /** Connects to a broker of this machine, then does what the parent asks until the parent goes. */

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Feed } from '../lib/feed/feed.ts';
 import { createRing } from '../lib/feed/ring.ts';
-import { createLifecycle, type Lifecycle } from '../lib/lifecycle.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type Database, openDatabase } from '../sql/connection.ts';
 import { encodeReadings } from '../sql/copy-binary.ts';
@@ -19,9 +18,8 @@ import { channelOf, TENANT, type WorkloadRows } from './workload.ts';
 
 const SEED_BATCH_ROWS = 50_000;
 
-/** A fresh database with what every case needs beside it. All of it ends with the lifecycle. */
+/** A fresh database with what every case needs beside it. */
 export interface Ground {
-  readonly lifecycle: Lifecycle;
   readonly database: Database;
   readonly feed: Feed;
   readonly metrics: Metrics;
@@ -29,46 +27,29 @@ export interface Ground {
   readonly versions: Pick<Versions, 'database' | 'timescaledb'>;
 }
 
-/** Embedded in a folder of its own, or a database of its own at `databaseUrl`; gone when the lifecycle stops. */
+/** Embedded in a folder of its own, or a database of its own at `databaseUrl`; gone when the area is done. */
 export async function prepareGround(context: BenchContext): Promise<Ground> {
-  const { log } = context;
-  const lifecycle = createLifecycle(log);
-  try {
-    const database =
-      context.databaseUrl === undefined
-        ? await openEmbedded(context, lifecycle)
-        : await openNative(context, context.databaseUrl, lifecycle);
-    await migrate(database, { log });
-    const feed = lifecycle.add(createRing({ recordsMax: 10_000, pointsMax: 1_000_000 }));
-    const metrics = createMetrics();
-    const catalogue = await openCatalogue({ database, feed, metrics, log });
-    lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
-    return {
-      lifecycle,
-      database,
-      feed,
-      metrics,
-      catalogue,
-      versions: await readVersions(database),
-    };
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
+  const { log, lifecycle, databaseUrl } = context;
+  const database =
+    databaseUrl === undefined
+      ? await openEmbedded(context)
+      : await openNative(context, databaseUrl);
+  await migrate(database, { log });
+  const feed = lifecycle.add(createRing({ recordsMax: 10_000, pointsMax: 1_000_000 }));
+  const metrics = createMetrics();
+  const catalogue = await openCatalogue({ database, feed, metrics, log });
+  lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
+  return { database, feed, metrics, catalogue, versions: await readVersions(database) };
 }
 
-async function openEmbedded({ log }: BenchContext, lifecycle: Lifecycle): Promise<Database> {
+async function openEmbedded({ log, lifecycle }: BenchContext): Promise<Database> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tailrace-bench-data-'));
   lifecycle.add({ name: 'data folder', stop: () => rm(dataDir, { recursive: true }) });
   const engine = lifecycle.add(await startEmbeddedDatabase({ dataDir, log }));
   return lifecycle.add(await openDatabase({ url: engine.url, embedded: true, log }));
 }
 
-async function openNative(
-  { log }: BenchContext,
-  serverUrl: string,
-  lifecycle: Lifecycle,
-): Promise<Database> {
+async function openNative({ log, lifecycle }: BenchContext, serverUrl: string): Promise<Database> {
   const name = `tailrace_bench_${process.pid}`;
   await administer(serverUrl, `create database ${name}`);
   lifecycle.add({

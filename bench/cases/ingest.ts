@@ -9,7 +9,7 @@ import { startSubscription } from '../../lib/mqtt/subscription.ts';
 import { insertDeadLetters } from '../../store/dead-letters.ts';
 import { startRefresher } from '../../store/refresher.ts';
 import { createWriter, type Writer } from '../../store/writer.ts';
-import type { Area, BenchCase, BenchContext } from '../case.ts';
+import type { BenchCase, BenchContext, OpenArea } from '../case.ts';
 import { type Countdown, createCountdown } from '../countdown.ts';
 import { type BareSubscriber, startBareSubscriber } from '../services/bare-subscriber.ts';
 import { type Broker, startBroker } from '../services/mosquitto.ts';
@@ -40,25 +40,16 @@ interface Bench {
 
 type Shape = Pick<Workload, 'form' | 'messages' | 'readingsPerMessage'>;
 
-export const ingest: Area = {
-  name: 'ingest',
-  about: 'MQTT at QoS 1 to COMMIT, against a bare COPY and against a bare MQTT.js subscriber',
-  async open(context) {
-    const ground = await prepareGround(context);
-    try {
-      const broker = ground.lifecycle.add(await startBroker());
-      const bench = await startBench(ground, broker, context);
-      return {
-        cases: casesOf(bench, context.quick),
-        versions: { ...ground.versions, mosquitto: broker.version },
-        close: () => ground.lifecycle.stop(),
-      };
-    } catch (error) {
-      await ground.lifecycle.stop();
-      throw error;
-    }
-  },
-};
+/** Starts database, broker, publisher and the whole path between them. */
+export async function openIngest(context: BenchContext): Promise<OpenArea> {
+  const ground = await prepareGround(context);
+  const broker = context.lifecycle.add(await startBroker());
+  const bench = await startBench(ground, broker, context);
+  return {
+    cases: casesOf(bench, context.quick),
+    versions: { ...ground.versions, mosquitto: broker.version },
+  };
+}
 
 function casesOf(bench: Bench, quick: boolean): BenchCase[] {
   const hundreds = quick ? 2_000 : 10_000;
@@ -132,8 +123,12 @@ function perSecond(count: number, startMs: number): number {
 }
 
 /** Starts the whole path, as the program puts it together. */
-async function startBench(ground: Ground, broker: Broker, { log }: BenchContext): Promise<Bench> {
-  const { lifecycle, database, feed, metrics, catalogue } = ground;
+async function startBench(
+  ground: Ground,
+  broker: Broker,
+  { log, lifecycle }: BenchContext,
+): Promise<Bench> {
+  const { database, feed, metrics, catalogue } = ground;
   const publisher = lifecycle.add(await startPublisher(broker.port));
   const seriesIds = await createSeries(ground, SERIES, Date.now() * 1000);
   const clock = systemClock;

@@ -4,7 +4,7 @@ import { Agent, get } from 'node:http';
 import type postgres from 'postgres';
 import type { Database } from '../../sql/connection.ts';
 import { startRefresher } from '../../store/refresher.ts';
-import type { Area, BenchCase, BenchContext } from '../case.ts';
+import type { BenchCase, BenchContext, OpenArea } from '../case.ts';
 import { startBenchServer } from '../services/query-server.ts';
 import { createSeries, type Ground, prepareGround, seedSeries } from '../setup.ts';
 import { percentile } from '../statistics.ts';
@@ -36,27 +36,18 @@ interface Statement {
   readonly parameters: readonly unknown[];
 }
 
-export const range: Area = {
-  name: 'range',
-  about:
-    '/v1/range of one series at width 1200 over HTTP, against the same SQL through the driver alone',
-  async open(context) {
-    const ground = await prepareGround(context);
-    try {
-      const endMs = await fill(ground, context);
-      const ask = await openClient(ground, context);
-      const cases: BenchCase[] = [];
-      for (const span of SPANS) {
-        const probes = await record(ground.database, ask, pathsOf(span.ms, endMs, context.quick));
-        cases.push(...casesOf(span.name, probes, ask, ground.database));
-      }
-      return { cases, versions: ground.versions, close: () => ground.lifecycle.stop() };
-    } catch (error) {
-      await ground.lifecycle.stop();
-      throw error;
-    }
-  },
-};
+/** Fills a database, starts a server on it, and notes what SQL each request is answered with. */
+export async function openRange(context: BenchContext): Promise<OpenArea> {
+  const ground = await prepareGround(context);
+  const endMs = await fill(ground, context);
+  const ask = await openClient(ground, context);
+  const cases: BenchCase[] = [];
+  for (const span of SPANS) {
+    const probes = await record(ground.database, ask, pathsOf(span.ms, endMs, context.quick));
+    cases.push(...casesOf(span.name, probes, ask, ground.database));
+  }
+  return { cases, versions: ground.versions };
+}
 
 /**
  * A year and a month of readings, 3.4 million, with all rollups refreshed; gives the end of the data. Quick keeps the
@@ -64,7 +55,7 @@ export const range: Area = {
  * minutes, so that an hour's rollup has as many rows as it would have.
  */
 async function fill(ground: Ground, context: BenchContext): Promise<number> {
-  const { database, metrics, lifecycle } = ground;
+  const { database, metrics } = ground;
   const endMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
   const startMs = endMs - 396 * DAY_MS;
   const denseMs = context.quick ? endMs - 45 * DAY_MS : startMs;
@@ -74,7 +65,7 @@ async function fill(ground: Ground, context: BenchContext): Promise<number> {
   await seedSeries(database, seriesId, { startMs, endMs: denseMs, intervalMs: HOUR_MS / 4 });
   await seedSeries(database, seriesId, { startMs: denseMs, endMs, intervalMs: INTERVAL_MS });
   context.note('range: refreshing rollups');
-  const refresher = lifecycle.add(
+  const refresher = context.lifecycle.add(
     startRefresher({ database, log: context.log, metrics, clock: Date.now }),
   );
   await refresher.refreshNow();
@@ -103,7 +94,7 @@ type Ask = (path: string) => Promise<Buffer>;
 async function openClient(ground: Ground, context: BenchContext): Promise<Ask> {
   const server = await startBenchServer(ground, context);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  ground.lifecycle.add({ name: 'bench client', stop: async () => agent.destroy() });
+  context.lifecycle.add({ name: 'bench client', stop: async () => agent.destroy() });
   const headers = { authorization: `Bearer ${server.token}` };
   return (path) =>
     new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 // Micro-benchmarks: single modules, each against the least that its work could cost, timed by tinybench.
 import { Bench } from 'tinybench';
-import type { Area, BenchCase, BenchContext } from '../case.ts';
+import type { BenchCase, BenchContext, OpenArea } from '../case.ts';
 import { copyBinaryBenches } from './copy-binary.ts';
 import { decodeBenches } from './decode.ts';
 import { mergeBenches } from './merge.ts';
@@ -16,25 +16,21 @@ export interface MicroBench {
   readonly floor: { readonly name: string; run(): unknown };
 }
 
-export const micro: Area = {
-  name: 'micro',
-  about: 'single modules against the least that their work could cost, in operations a second',
-  async open(context) {
-    const benches = [
-      ...decodeBenches(),
-      ...copyBinaryBenches(),
-      ...selectorBenches(),
-      ...planBenches(),
-      ...mergeBenches(),
-      ...(await policyBenches(context)),
-    ];
-    return {
-      cases: benches.map((bench) => caseOf(bench, context)),
-      versions: {},
-      async close() {},
-    };
-  },
-};
+/** Makes every micro-benchmark a case. */
+export async function openMicro(context: BenchContext): Promise<OpenArea> {
+  const benches: MicroBench[] = [
+    ...decodeBenches(),
+    ...copyBinaryBenches(),
+    ...selectorBenches(),
+    ...planBenches(),
+    ...mergeBenches(),
+    ...(await policyBenches(context)),
+  ];
+  return {
+    cases: benches.map((bench) => caseOf(bench, context)),
+    versions: {},
+  };
+}
 
 function caseOf(bench: MicroBench, context: BenchContext): BenchCase {
   const timeMs = context.quick ? 100 : 300;

@@ -22,10 +22,10 @@ const PROFILE: TokenProfile = {
 };
 const TOKEN_TTL_S = 24 * 3600;
 
-/** Starts it on a port of the system's choice; it stops with the ground's lifecycle. */
+/** Starts it on a port of the system's choice; it stops with the area. */
 export async function startBenchServer(
-  { lifecycle, database, feed, metrics, catalogue }: Ground,
-  { log }: BenchContext,
+  { database, feed, metrics, catalogue }: Ground,
+  { log, lifecycle }: BenchContext,
 ): Promise<{ url: string; token: string }> {
   const clock = systemClock;
   const folder = await mkdtemp(join(tmpdir(), 'tailrace-bench-key-'));
