@@ -5,12 +5,6 @@ import type { SeriesIdentity, ValueKind } from '../store/series.ts';
 import { createColumns } from './columns.ts';
 import type { Fault } from './topic-rule.ts';
 
-/** A message whose readings or dead letters are in the batch. */
-export interface BatchedMessage {
-  readonly message: InboundMessage;
-  readonly acknowledge: () => void;
-}
-
 /** A dead letter to be: one for each message and code. */
 export interface LetterDraft extends Fault {
   /** Index into the batch's messages. */
@@ -28,7 +22,9 @@ export interface Batch {
   readonly rows: number;
   /** Of payloads and columns, roughly. */
   readonly bytes: number;
-  readonly messages: readonly BatchedMessage[];
+  readonly messages: readonly InboundMessage[];
+  /** How to acknowledge each of the messages. */
+  readonly acknowledgements: readonly (() => void)[];
   readonly letters: Iterable<LetterDraft>;
   readonly letterCount: number;
   readonly wanted: readonly WantedSeries[];
@@ -60,7 +56,10 @@ const MESSAGE_BYTES = 200;
 export function createBatch(): Batch {
   const columns = createColumns();
   let bytes = 0;
-  let messages: BatchedMessage[] = [];
+  /** Of the open message. */
+  let dup = false;
+  let messages: InboundMessage[] = [];
+  let acknowledgements: (() => void)[] = [];
   const letters = new Map<string, LetterDraft>();
   let wanted: WantedSeries[] = [];
   const wantedIndex = new Map<string, number>();
@@ -82,6 +81,9 @@ export function createBatch(): Batch {
     get messages() {
       return messages;
     },
+    get acknowledgements() {
+      return acknowledgements;
+    },
     get letters() {
       return letters.values();
     },
@@ -92,13 +94,13 @@ export function createBatch(): Batch {
       return wanted;
     },
     addMessage(message, acknowledge) {
-      messages.push({ message, acknowledge });
+      messages.push(message);
+      acknowledgements.push(acknowledge);
+      dup = message.dup;
       bytes += message.payload.length + MESSAGE_BYTES;
     },
     addReading(series, timeUs, value, quality) {
-      const message = messages.length - 1;
-      const { dup } = (messages[message] as BatchedMessage).message;
-      columns.addRow(series, timeUs, value, quality, dup, message);
+      columns.addRow(series, timeUs, value, quality, dup, messages.length - 1);
       bytes += typeof value === 'string' ? ROW_BYTES + value.length : ROW_BYTES;
       if (series >= 0) return;
       const waiting = wanted[-series - 1] as WantedSeries;
@@ -133,6 +135,7 @@ export function createBatch(): Batch {
       columns.clear();
       bytes = 0;
       messages = [];
+      acknowledgements = [];
       letters.clear();
       wanted = [];
       wantedIndex.clear();

@@ -143,6 +143,6 @@ export function createSettlement(
     }
     await steps.keepDeadLetters(batch);
     for (const record of records) await steps.tellFollowers(record);
-    for (const { acknowledge } of batch.messages) acknowledge();
+    for (const acknowledge of batch.acknowledgements) acknowledge();
   };
 }

@@ -119,7 +119,8 @@ function takePublish<P extends Publisher>(
   }
   boundRetained(state, packet);
   const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-  const settle = pace.begin(payload.length + packet.topic.length);
+  const bytes = payload.length + packet.topic.length;
+  pace.begin(bytes);
   const message = {
     topic: packet.topic,
     payload,
@@ -128,7 +129,7 @@ function takePublish<P extends Publisher>(
     publisher: { clientId: client.id, tenant: publisher.tenant },
   };
   const busy = options.handler(message, () => {
-    settle();
+    pace.settle(bytes);
     done(null);
   });
   const stream = streamOf(client);

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { holdAcks } from './held-acks.ts';
+import { type HeldMessage, holdAcks } from './held-acks.ts';
 
 /** A socket that keeps what is written to it. */
 function fakeSocket() {
@@ -66,9 +66,9 @@ it('releases acknowledgements in receipt order, each when all before it are give
       async ({ ids, order }) => {
         const { socket, written } = fakeSocket();
         const held = holdAcks(socket);
-        const acknowledgements = ids.map((id) => held.hold(id));
+        const messages = ids.map((id) => held.hold(id));
         for (const index of order) {
-          acknowledgements[index]?.();
+          held.release(messages[index] as HeldMessage);
           await Promise.resolve();
         }
         await turn();
@@ -85,10 +85,10 @@ it('releases acknowledgements in receipt order, each when all before it are give
 it('releases nothing after the connection has closed', async () => {
   const { socket, written } = fakeSocket();
   const held = holdAcks(socket);
-  const acknowledge = held.hold(1);
+  const message = held.hold(1);
   socket.destroy();
   await turn();
-  acknowledge();
+  held.release(message);
   await turn();
   expect([written().length, held.heldCount()]).toEqual([0, 0]);
 });

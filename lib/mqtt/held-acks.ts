@@ -7,19 +7,21 @@ import { createPacketScanner, PACKET_TYPE_PUBACK } from './packet-scanner.ts';
 export interface HeldAcks {
   /** What MQTT.js is to use as its socket. */
   readonly stream: Duplex;
+  /** Notes a QoS 1 message, in the order of receipt. */
+  hold(messageId: number): HeldMessage;
   /**
-   * Notes a QoS 1 message, in the order of receipt; the function given back acknowledges it. PUBACKs leave in that
-   * order (MQTT 3.1.1 clause 4.6), each as soon as its message and all before it are acknowledged. After the
-   * connection has closed nothing leaves any more: a broker uses packet identifiers again.
+   * Acknowledges a message. PUBACKs leave in the order of receipt (MQTT 3.1.1 clause 4.6), each as soon as its message
+   * and all before it are acknowledged. After the connection has closed nothing leaves any more: a broker uses packet
+   * identifiers again.
    */
-  hold(messageId: number): () => void;
+  release(message: HeldMessage): void;
   /** Messages that are noted and not acknowledged yet. */
   heldCount(): number;
   /** Bytes received since the connection began: grows as long as the broker lives. */
   bytesReceived(): number;
 }
 
-interface HeldMessage {
+export interface HeldMessage {
   readonly messageId: number;
   done: boolean;
 }
@@ -105,15 +107,16 @@ export function holdAcks(socket: Duplex): HeldAcks {
   return {
     stream,
     hold(messageId) {
-      const message: HeldMessage = { messageId, done: false };
+      const message = { messageId, done: false };
       held.push(message);
-      return () => {
-        message.done = true;
-        if (flushPlanned || stream.destroyed) return;
-        // A batch acknowledges thousands at once: one write for all of them.
-        flushPlanned = true;
-        queueMicrotask(flush);
-      };
+      return message;
+    },
+    release(message) {
+      message.done = true;
+      if (flushPlanned || stream.destroyed) return;
+      // A batch acknowledges thousands at once: one write for all of them.
+      flushPlanned = true;
+      queueMicrotask(flush);
     },
     heldCount: () => held.length - head,
     bytesReceived: () => bytesReceived,

@@ -2,8 +2,10 @@
 import type { Metrics } from '../metrics.ts';
 
 export interface Pace {
-  /** Notes a message of `bytes` as under way; the function given back settles it (once). */
-  begin(bytes: number): () => void;
+  /** Notes a message of so many bytes as under way. */
+  begin(bytes: number): void;
+  /** Notes it as through: once for each `begin`. */
+  settle(bytes: number): void;
   /** Whether nothing more should be read now. */
   readonly full: boolean;
   /** Calls `resume` as soon as there is room again: at once where there is. */
@@ -50,13 +52,8 @@ export function createPace({ metrics, what, messagesMax, bytesMax }: PaceOptions
     begin(messageBytes) {
       messages++;
       bytes += messageBytes;
-      let open = true;
-      return () => {
-        if (!open) return;
-        open = false;
-        settle(messageBytes);
-      };
     },
+    settle,
     get full() {
       return isFull();
     },
