@@ -43,7 +43,8 @@ export interface Backend {
 
 /**
  * What each session starts with. PGlite starts its engine with enable_seqscan off, log_min_messages debug1 and notices
- * down to debug, which a server does not.
+ * down to debug, which a server does not. Values stand as pg_settings gives them: work_mem in kB, four times the usual, as
+ * there is one session only and spilling to files is slow here.
  */
 export const BASE_SETTINGS: ReadonlyMap<string, string> = new Map([
   ['client_min_messages', 'notice'],
@@ -51,6 +52,8 @@ export const BASE_SETTINGS: ReadonlyMap<string, string> = new Map([
   ['enable_seqscan', 'on'],
   ['search_path', '"$user", public'],
   ['TimeZone', 'UTC'],
+  ['work_mem', '16384'],
+  ['jit', 'off'],
 ]);
 
 /**

@@ -1,6 +1,7 @@
 // The thread that owns the embedded database: opens it, serves it, closes it. A statement blocks this thread while it
 // runs, and no other one.
 import { mkdirSync, rmSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
@@ -11,6 +12,13 @@ import { placeInitialDirectory } from './initial-directory.ts';
 import { startMaintenance } from './maintenance.ts';
 
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+/**
+ * How hot a function of the engine must be before V8 compiles it again, optimised. At V8's own value (a tenth of this) a
+ * start costs 1.9 s of CPU and the first statements 0.7 s, with this 1.3 s and 0.5 s, and COPY is as fast from the second
+ * 100,000 rows on.
+ */
+const TIERING_BUDGET = 20_000_000;
 
 function tell(message: FromWorker): void {
   parentPort?.postMessage(message);
@@ -35,6 +43,7 @@ function plain(fields: unknown): Record<string, unknown> {
 }
 
 async function main(options: WorkerOptions): Promise<void> {
+  setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET}`);
   const log = remoteLog();
   placeInitialDirectory(options.databaseDirectory);
   mkdirSync(options.databaseDirectory, { recursive: true, mode: 0o700 });

@@ -65,7 +65,7 @@ describe('several connections', () => {
     await other.query("select set_config('work_mem', '6MB', false)");
     expect(await zone(other)).toBe('UTC');
     expect(await zone(one)).toBe('Europe/Oslo');
-    expect((await one.query('show work_mem')).rows[0].work_mem).toBe('4MB');
+    expect((await one.query('show work_mem')).rows[0].work_mem).toBe('16MB');
     expect((await other.query('show work_mem')).rows[0].work_mem).toBe('6MB');
     await one.query('reset all');
     expect(await zone(one)).toBe('UTC');
