@@ -41,22 +41,41 @@ export async function transact<B, T>(
   begin: (client: Client) => Promise<B>,
   work: (client: Client, begun: B) => Promise<T>,
 ): Promise<T> {
-  const outcome = await withClient(database, async (client) => {
-    try {
-      const result = await work(client, await begin(client));
-      await client.query('commit');
-      return { failed: false as const, result };
-    } catch (cause) {
-      const rolledBack = await client.query('rollback').then(
-        () => true,
-        () => false,
-      );
-      if (!rolledBack) throw cause;
-      return { failed: true as const, cause };
-    }
-  });
+  // What was rolled back is thrown when the connection has been given back: it is as good as before.
+  const outcome = await withClient(database, (client) => attempt(client, begin, work));
   if (outcome.failed) throw outcome.cause;
   return outcome.result;
+}
+
+/** `transact` on a connection that the caller has borrowed. */
+export async function transactOn<B, T>(
+  client: Client,
+  begin: (client: Client) => Promise<B>,
+  work: (client: Client, begun: B) => Promise<T>,
+): Promise<T> {
+  const outcome = await attempt(client, begin, work);
+  if (outcome.failed) throw outcome.cause;
+  return outcome.result;
+}
+
+type Outcome<T> = { failed: false; result: T } | { failed: true; cause: unknown };
+
+/** Throws only where not even the rollback went through. */
+async function attempt<B, T>(
+  client: Client,
+  begin: (client: Client) => Promise<B>,
+  work: (client: Client, begun: B) => Promise<T>,
+): Promise<Outcome<T>> {
+  try {
+    const result = await work(client, await begin(client));
+    await client.query('commit');
+    return { failed: false, result };
+  } catch (cause) {
+    await client.query('rollback').catch(() => {
+      throw cause;
+    });
+    return { failed: true, cause };
+  }
 }
 
 /** Opens a plain transaction: for `transact`. */

@@ -14,7 +14,7 @@ import {
   selectMaintainedRollups,
 } from '../sql/statements/selectMaintainedRollups.ts';
 import { selectOldestChunk } from '../sql/statements/selectOldestChunk.ts';
-import { type Client, transact, type Writable, withClient } from '../sql/transaction.ts';
+import { type Client, transactOn, type Writable, withClient } from '../sql/transaction.ts';
 import {
   adaptSlice,
   horizonOf,
@@ -59,7 +59,7 @@ export function createRefreshRun(options: RefreshRunOptions) {
       const rollups = await selectMaintainedRollups(client);
       if (rollups.length === 0) return false;
       const finestUs = Math.min(...rollups.map(({ bucketUs }) => bucketUs));
-      const claimed = await claim(database, horizonOf(nowUs, lagUs, finestUs));
+      const claimed = await claim(client, horizonOf(nowUs, lagUs, finestUs));
       for (const rollup of rollups) {
         await refresh(client, rollup, claimed);
         if (signal.aborted) return false;
@@ -115,8 +115,8 @@ export function createRefreshRun(options: RefreshRunOptions) {
 }
 
 /** Moves the horizon and claims marks with no writer between its lateness check and its commit. */
-function claim(database: Writable, horizonUs: number): Promise<Claimed> {
-  return transact(database, beginClaiming, async (client) => ({
+function claim(client: Client, horizonUs: number): Promise<Claimed> {
+  return transactOn(client, beginClaiming, async () => ({
     lateBeforeUs: await moveLateHorizon(client, horizonUs),
     claims: await claimDirtyRanges(client, CLAIMS_MAX),
     oldestUs: await selectOldestChunk(client),
