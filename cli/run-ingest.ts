@@ -1,6 +1,6 @@
 // The ingesting half of a process: writer, refresher, pipeline, and the source that feeds it.
 
-import { mayPublish, maySubscribe } from '../ingest/device-access.ts';
+import { createDeviceAccess, type DeviceAccess } from '../ingest/device-access.ts';
 import { createIngester } from '../ingest/ingester.ts';
 import { systemClock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -12,7 +12,6 @@ import {
 } from '../lib/mqtt/embedded-broker.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import { startSubscription } from '../lib/mqtt/subscription.ts';
-import type { Claims } from '../policies/grant.ts';
 import { insertDeadLetters } from '../store/dead-letters.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter, type Writer } from '../store/writer.ts';
@@ -26,9 +25,9 @@ export interface IngestParts {
   readonly brokerUrl: string | undefined;
 }
 
-/** A client of the embedded broker; without claims it is an anonymous one. */
+/** A client of the embedded broker; without an access of its own it is an anonymous one, which may all. */
 interface Device extends Publisher {
-  readonly claims: Claims | undefined;
+  readonly access: DeviceAccess | undefined;
 }
 
 /** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
@@ -77,9 +76,9 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
       handler,
       authenticate: (credentials) => authenticate(ground, credentials),
       authorizePublish: (device, topic) =>
-        device.claims === undefined || mayPublish(policy, device.claims, topic, systemClock()),
+        device.access === undefined || device.access.mayPublish(topic, systemClock()),
       authorizeSubscribe: (device, filter) =>
-        device.claims === undefined || maySubscribe(policy, device.claims, filter, systemClock()),
+        device.access === undefined || device.access.maySubscribe(filter, systemClock()),
       metrics,
       log,
       clock: systemClock,
@@ -92,13 +91,13 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
   ): Promise<Device | Refusal> {
     if (credentials.password === undefined) {
       if (MQTT_ANONYMOUS === 'loopback' && credentials.loopback) {
-        return { tenant: undefined, claims: undefined };
+        return { tenant: undefined, access: undefined };
       }
       return { refused: 'a token is needed as the password' };
     }
     try {
       const claims = await tokens.verify(credentials.password);
-      return { tenant: claims.tenant, claims };
+      return { tenant: claims.tenant, access: createDeviceAccess(policy, claims) };
     } catch (cause) {
       return { refused: messageOf(cause) };
     }

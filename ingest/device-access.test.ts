@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { loadPolicy } from '../policies/policy.ts';
-import { mayPublish, maySubscribe } from './device-access.ts';
+import { createDeviceAccess } from './device-access.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 const policy = await loadPolicy({
@@ -26,7 +26,7 @@ test.each([
   { topic: 't/acme/rig-1/load', more: { roles: ['viewer'] }, may: false },
   { topic: 't/acme/rig-1/load', more: { assets: 'rig-1' }, may: false },
 ])('publishing to $topic with $more is allowed: $may', ({ topic, more, may }) => {
-  expect(mayPublish(policy, claims(more), topic, NOW_MS)).toBe(may);
+  expect(createDeviceAccess(policy, claims(more)).mayPublish(topic, NOW_MS)).toBe(may);
 });
 
 test.each([
@@ -38,5 +38,33 @@ test.each([
   { filter: '#', more: {}, may: false },
   { filter: 't/other/rig-1/#', more: {}, may: false },
 ])('subscribing to $filter with $more is allowed: $may', ({ filter, more, may }) => {
-  expect(maySubscribe(policy, claims(more), filter, NOW_MS)).toBe(may);
+  expect(createDeviceAccess(policy, claims(more)).maySubscribe(filter, NOW_MS)).toBe(may);
+});
+
+test('a token that is over lets nothing more through', () => {
+  const access = createDeviceAccess(policy, claims());
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(true);
+  const afterwards = NOW_MS + 60_000 + 5_000;
+  expect(access.mayPublish('t/acme/rig-1/load', afterwards)).toBe(false);
+  expect(access.maySubscribe('t/acme/#', afterwards)).toBe(false);
+});
+
+test('the policy is asked about a topic at most once a second, and about every topic', () => {
+  let asked = 0;
+  let allow = true;
+  const counting = {
+    revision: policy.revision,
+    decide(input: Parameters<typeof policy.decide>[0]) {
+      asked++;
+      return { ...policy.decide(input), allow };
+    },
+  };
+  const access = createDeviceAccess(counting, claims());
+  for (let i = 0; i < 100; i++) access.mayPublish('t/acme/rig-1/load', NOW_MS + i);
+  expect(asked).toBe(1);
+  allow = false;
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS + 999)).toBe(true);
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS + 1_000)).toBe(false);
+  for (let i = 0; i < 5_000; i++) access.mayPublish(`t/acme/rig-1/c${i}`, NOW_MS);
+  expect(asked).toBe(5_002);
 });

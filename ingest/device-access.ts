@@ -1,7 +1,16 @@
 // What a device with a token may do at the embedded broker: publish and subscribe below its own tenant, as far as the
-// policy lets it. Topics outside the rule `t/{tenant}/{asset}/{channel…}` belong to no tenant, so to nobody's token.
+// policy lets it and for as long as the token is good. Topics outside the rule `t/{tenant}/{asset}/{channel…}` belong
+// to no tenant, so to nobody's token.
 import type { Claims } from '../policies/grant.ts';
 import type { Policy } from '../policies/policy.ts';
+import { isOver } from '../policies/tokens.ts';
+
+/** What one connection may do. */
+export interface DeviceAccess {
+  mayPublish(topic: string, nowMs: number): boolean;
+  /** A filter that leaves the asset open asks for all of the tenant's assets. */
+  maySubscribe(filter: string, nowMs: number): boolean;
+}
 
 interface Place {
   readonly tenant: string;
@@ -9,6 +18,13 @@ interface Place {
   readonly asset: string | undefined;
   readonly channel: string;
 }
+
+/**
+ * How long a decision about a topic is used again: asking the policy takes some 50 µs, which a device that publishes
+ * thousands of times a second would pay each time.
+ */
+const DECISION_AGE_MAX_MS = 1_000;
+const TOPICS_MAX = 1_000;
 
 function place(topic: string): Place | undefined {
   const [root, tenant, asset, ...channel] = topic.split('/');
@@ -24,23 +40,34 @@ function isWildcard(part: string): boolean {
   return part === '+' || part === '#';
 }
 
-/** Whether a device may publish to a topic. */
-export function mayPublish(policy: Policy, claims: Claims, topic: string, nowMs: number): boolean {
-  const { tenant, asset, channel } = place(topic) ?? {};
-  if (tenant !== claims.tenant || asset === undefined || channel === undefined) return false;
-  return policy.decide({ action: 'publish', claims, labels: { tenant, asset, channel }, nowMs })
-    .allow;
-}
+/** Makes the access of a connection whose token has these claims. */
+export function createDeviceAccess(policy: Policy, claims: Claims): DeviceAccess {
+  /** Decisions about topics, with the time until which they are good. */
+  const remembered = new Map<string, { readonly allow: boolean; readonly untilMs: number }>();
 
-/** Whether a device may subscribe to a filter. One that leaves the asset open asks for all of the tenant's assets. */
-export function maySubscribe(
-  policy: Policy,
-  claims: Claims,
-  filter: string,
-  nowMs: number,
-): boolean {
-  const { tenant, asset, channel } = place(filter) ?? {};
-  if (tenant !== claims.tenant || channel === undefined) return false;
-  const labels = asset === undefined ? { tenant, channel } : { tenant, asset, channel };
-  return policy.decide({ action: 'subscribe', claims, labels, nowMs }).allow;
+  function decidePublish(topic: string, nowMs: number): boolean {
+    const { tenant, asset, channel } = place(topic) ?? {};
+    if (tenant !== claims.tenant || asset === undefined || channel === undefined) return false;
+    const labels = { tenant, asset, channel };
+    return policy.decide({ action: 'publish', claims, labels, nowMs }).allow;
+  }
+
+  return {
+    mayPublish(topic, nowMs) {
+      if (isOver(claims, nowMs)) return false;
+      const known = remembered.get(topic);
+      if (known !== undefined && nowMs < known.untilMs) return known.allow;
+      const allow = decidePublish(topic, nowMs);
+      if (remembered.size >= TOPICS_MAX) remembered.clear();
+      remembered.set(topic, { allow, untilMs: nowMs + DECISION_AGE_MAX_MS });
+      return allow;
+    },
+    maySubscribe(filter, nowMs) {
+      const { tenant, asset, channel } = place(filter) ?? {};
+      if (tenant !== claims.tenant || channel === undefined) return false;
+      if (isOver(claims, nowMs)) return false;
+      const labels = asset === undefined ? { tenant, channel } : { tenant, asset, channel };
+      return policy.decide({ action: 'subscribe', claims, labels, nowMs }).allow;
+    },
+  };
 }

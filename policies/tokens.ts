@@ -127,7 +127,7 @@ export function bearerToken(header: string | undefined): string {
 }
 
 /** Whether a token is over, the tolerance included. */
-function isOver(claims: Claims, nowMs: number): boolean {
+export function isOver(claims: Claims, nowMs: number): boolean {
   return Math.floor(nowMs / 1000) >= claims.exp + CLOCK_TOLERANCE_S;
 }
 
