@@ -6,7 +6,7 @@ const MINUTE_US = 60_000_000;
 /** Marks are whole minutes: the finest rollup that is maintained by default has no use for less. */
 export const DIRTY_GRAIN_US = MINUTE_US;
 /** Late readings of one series with no more than this between them share a mark. */
-const GAP_MAX_US = 15 * MINUTE_US;
+export const GAP_MAX_US = 15 * MINUTE_US;
 /** Beyond this many marks a batch's are joined over wider gaps: reading from raw costs more than refreshing does. */
 const DIRTY_RANGES_MAX = 4096;
 

@@ -2,7 +2,7 @@
 // the program's own code; the database is played with its locks, snapshots and TimescaleDB's invalidations.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DirtyMarks, dirtyMarks } from './dirty-ranges.ts';
+import { type DirtyMarks, dirtyMarks, GAP_MAX_US } from './dirty-ranges.ts';
 import {
   horizonOf,
   planRollup,
@@ -31,8 +31,8 @@ type BrokenRule =
 interface Mark {
   readonly id: string;
   readonly seriesId: number;
-  readonly startUs: number;
-  readonly endUs: number;
+  startUs: number;
+  endUs: number;
   claimed: boolean;
   refreshed: number;
 }
@@ -93,39 +93,45 @@ function createModel(broken?: BrokenRule) {
       const seenLateBeforeUs = lateBeforeUs;
       yield;
       const batch = batchOf(rows);
-      const own = fresh(dirtyMarks(batch, sortReadings(batch).numbers, seenLateBeforeUs));
+      const own = marking(dirtyMarks(batch, sortReadings(batch).numbers, seenLateBeforeUs));
       yield;
       // COMMIT
       for (const row of rows) {
         readings.set(`${row.id}@${row.t}`, row);
         invalidate(levels[0], row.t);
       }
-      marks.push(...own);
+      for (const grow of own) grow();
     } finally {
       shared--;
     }
   }
 
-  function fresh(late: DirtyMarks): Mark[] {
+  /** What the marking statement will have done once it is committed, by what it sees now. */
+  function marking(late: DirtyMarks): (() => void)[] {
     const counts = (mark: Mark) => broken === 'counts claimed marks as cover' || !mark.claimed;
-    return late.seriesIds.flatMap((seriesId, i) => {
+    return late.seriesIds.map((seriesId, i) => {
       const startUs = late.startsUs[i]!;
       const endUs = late.endsUs[i]!;
       if (
         broken === 'marks only what was materialised before' &&
         startUs >= levels[0]!.materialisedBeforeUs
       ) {
-        return [];
+        return () => {};
       }
-      const isCovered = marks.some(
-        (mark) =>
-          counts(mark) &&
-          mark.seriesId === seriesId &&
-          mark.startUs <= startUs &&
-          mark.endUs >= endUs,
+      const near = marks.filter((mark) => counts(mark) && mark.seriesId === seriesId);
+      if (near.some((mark) => mark.startUs <= startUs && mark.endUs >= endUs)) return () => {};
+      const widened = near.find(
+        (mark) => mark.startUs <= endUs + GAP_MAX_US && mark.endUs >= startUs - GAP_MAX_US,
       );
-      if (isCovered) return [];
-      return { id: `${nextMark++}`, seriesId, startUs, endUs, claimed: false, refreshed: 0 };
+      if (widened === undefined) {
+        const id = `${nextMark++}`;
+        return () => marks.push({ id, seriesId, startUs, endUs, claimed: false, refreshed: 0 });
+      }
+      return () => {
+        // Another writer may have widened it meanwhile: the row's newest version is what counts.
+        widened.startUs = Math.min(widened.startUs, startUs);
+        widened.endUs = Math.max(widened.endUs, endUs);
+      };
     });
   }
 

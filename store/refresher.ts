@@ -13,18 +13,19 @@ import { createRefreshRun } from './refresh-run.ts';
 /** Dirty ranges are counted no further than this. */
 const DIRTY_COUNT_MAX = 100_000;
 const LAG_MS = 60_000;
-const SLICE_MAX_MS = 100;
+/** Embedded, everything else waits while a slice is refreshed. */
+const SLICE_MAX_MS = { embedded: 100, native: 1000 };
 const IDLE_MS = 5000;
 const FAILED_MS = 30_000;
 
 export interface RefresherOptions {
-  readonly database: Writable;
+  readonly database: Writable & { readonly embedded: boolean };
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
   /** How long after its time a reading may come and still not count as late. */
   readonly lagMs?: number;
-  /** How long one refresh should take. On the embedded engine everything else waits meanwhile. */
+  /** How long one refresh should take. */
   readonly sliceMaxMs?: number;
 }
 
@@ -35,7 +36,8 @@ export interface Refresher extends Part {
 
 /** Starts refreshing whenever there is something to refresh. */
 export function startRefresher(options: RefresherOptions): Refresher {
-  const { database, log, metrics, clock, lagMs = LAG_MS, sliceMaxMs = SLICE_MAX_MS } = options;
+  const { database, log, metrics, clock, lagMs = LAG_MS } = options;
+  const { sliceMaxMs = SLICE_MAX_MS[database.embedded ? 'embedded' : 'native'] } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const seen = { dirty: 0, behindUs: 0 };

@@ -11,7 +11,7 @@ import {
   selectStoredStates,
 } from '../sql/statements/selectStoredReadings.ts';
 import { type Client, transact, type Writable } from '../sql/transaction.ts';
-import { dirtyMarks } from './dirty-ranges.ts';
+import { dirtyMarks, GAP_MAX_US } from './dirty-ranges.ts';
 import type { FirstTimes } from './first-times.ts';
 import type { ReadingBatch } from './readings.ts';
 import {
@@ -50,7 +50,7 @@ export async function writeRows(
     const states = await resolve(client, batch, sorted.states, 'state');
     for (const changed of [numbers.insert, numbers.replace]) {
       const marks = dirtyMarks(batch, changed, lateBeforeUs);
-      if (marks.seriesIds.length > 0) await insertDirtyRanges(client, marks);
+      if (marks.seriesIds.length > 0) await insertDirtyRanges(client, marks, GAP_MAX_US);
     }
     const lowered = await firstTimes.lower(client, batch, [numbers.insert, states.insert]);
     return { numbers, states, lateBeforeUs, lowered };

@@ -201,6 +201,21 @@ describe('late readings', () => {
     ]);
   });
 
+  it('widen a mark nearby, and leave one far away alone', async () => {
+    await write([{ id: 1, t: -3600e6, v: 1 }]);
+    await write([{ id: 1, t: 5 * MINUTE, v: 1 }]);
+    await write([
+      { id: 1, t: 0, v: 1 },
+      { id: 1, t: 7 * MINUTE, v: 1 },
+      { id: 2, t: 0, v: 1 },
+    ]);
+    expect(await ranges()).toEqual([
+      { id: 1, start: -3600, end: -3540, claimed: false },
+      { id: 1, start: 0, end: 480, claimed: false },
+      { id: 2, start: 0, end: 60, claimed: false },
+    ]);
+  });
+
   it('share a mark until the refresher has claimed it', async () => {
     await write([{ id: 1, t: 0, v: 1 }]);
     await write([{ id: 1, t: 1, v: 1 }]);
