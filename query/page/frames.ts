@@ -1,8 +1,8 @@
-// Drawing: as often as a line moves by half a pixel, and no more.
+// Drawing: as often as a line moves by half a pixel or readings come, at most five times a second.
 import { askStale } from './asking.ts';
 import { type Page, windowNow } from './page-state.ts';
 
-const REST_LEAST_MS = 100;
+const REST_LEAST_MS = 200;
 const REST_MOST_MS = 1_000;
 /** A gesture is followed at once. */
 const REST_STILL_MS = 16;
