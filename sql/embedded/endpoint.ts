@@ -22,6 +22,7 @@ const CONNECTIONS_MAX = 100;
 /** Nobody may sit in a transaction for longer while others wait: they all share the one session. */
 const IDLE_HOLD_MAX_MS = 30_000;
 const WATCH_INTERVAL_MS = 1_000;
+const STOP_PATIENCE_MS = 2_000;
 
 /** Parameters that the server reports at the start of a connection. */
 const REPORTED = [
@@ -105,7 +106,12 @@ export function createEndpoint(backend: Backend, log: Log): RunningEndpoint {
           message: 'terminating connection due to administrator command',
         });
       }
+      // A client that does not read what it is told is not waited for.
+      const impatient = setTimeout(() => {
+        for (const connection of connections.values()) connection.socket.destroy();
+      }, STOP_PATIENCE_MS);
       await Promise.all(closed);
+      clearTimeout(impatient);
     },
   };
 }

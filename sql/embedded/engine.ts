@@ -1,5 +1,5 @@
 // Starts and stops the embedded database: takes the directory's lock, and starts the thread that serves it.
-import { existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { TailraceError } from '../../lib/errors.ts';
@@ -44,7 +44,7 @@ export async function startEmbeddedDatabase(
 ): Promise<EmbeddedDatabase> {
   const paths = embeddedPaths(options.dataDir);
   mkdirSync(paths.lock, { recursive: true, mode: 0o700 });
-  mkdirSync(paths.socketDirectory, { recursive: true, mode: 0o700 });
+  makePrivate(paths.socketDirectory);
   const lock = await lockDirectory(paths.lock);
   try {
     return await startWorker(options, paths, () => lock.release());
@@ -117,6 +117,19 @@ async function becomesReady(
       throw new TailraceError('database_failed', 'The embedded database did not start.', { cause });
     }),
   ]);
+}
+
+/** Below a shared temporary directory somebody else might have made it first, and would get everybody's connections. */
+function makePrivate(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { uid } = statSync(directory);
+  if (uid !== (process.getuid?.() ?? uid)) {
+    throw new TailraceError(
+      'data_dir_foreign',
+      `${directory} belongs to another user: the database's socket stands there, so it has to be yours.`,
+    );
+  }
+  chmodSync(directory, 0o700);
 }
 
 /**

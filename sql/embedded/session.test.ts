@@ -62,6 +62,19 @@ test('a client can be taken out of the queue', async () => {
   expect(ran).toEqual([]);
 });
 
+test('a client that cannot go on when its turn comes is passed over', async () => {
+  const ran: string[] = [];
+  const session = createSession(() => 0);
+  const first = client('first', ['releases'], ran);
+  const stuck = client('stuck', ['releases'], ran);
+  session.wake(stuck);
+  stuck.hasWork = () => false;
+  session.wake(first);
+  await untilIdle();
+  expect(ran).toEqual(['first']);
+  expect(session.waiting).toBe(0);
+});
+
 test('short holders go before long ones, but not for ever', () => {
   const waiter = (
     name: string,

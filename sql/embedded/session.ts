@@ -71,7 +71,7 @@ export function createSession(nowMs: () => number): Session {
   }
 
   function enqueue(client: SessionClient): void {
-    if (waiters.has(client)) return;
+    if (waiters.has(client) || !client.hasWork()) return;
     waiters.set(client, {
       client,
       sinceMs: nowMs(),
@@ -83,16 +83,25 @@ export function createSession(nowMs: () => number): Session {
     const usual = usualHoldMs.get(client) ?? heldMs;
     usualHoldMs.set(client, usual + NEWEST_WEIGHT * (heldMs - usual));
     holder = undefined;
-    if (client.hasWork()) enqueue(client);
+    enqueue(client);
+  }
+
+  /** Takes the next out of the queue; one that cannot go on (its answers are not read) wakes again when it can. */
+  function takeEarliest(): Waiter | undefined {
+    for (;;) {
+      const next = earliest(waiters.values());
+      if (next === undefined) return undefined;
+      waiters.delete(next.client);
+      if (next.client.hasWork()) return next;
+    }
   }
 
   function turn(): void {
     scheduled = false;
     if (closed) return;
     if (holder === undefined) {
-      const next = earliest(waiters.values());
+      const next = takeEarliest();
       if (next === undefined) return;
-      waiters.delete(next.client);
       holder = { client: next.client, sinceMs: nowMs(), idleSinceMs: nowMs() };
     }
     if (!holder.client.hasWork()) return;
