@@ -25,7 +25,9 @@ export async function startDatabase(
     );
   }
   log.info({ dataDir: config.DATA_DIR }, 'DATABASE_URL is unset: embedded TimescaleDB');
-  const engine = lifecycle.add(await startEmbeddedDatabase({ dataDir: config.DATA_DIR, log }));
+  const engine = lifecycle.add(
+    await startEmbeddedDatabase({ dataDir: config.DATA_DIR, log, onExit: endProcess }),
+  );
   return lifecycle.add(await openDatabase({ url: engine.url, embedded: true, log }));
 }
 
@@ -56,4 +58,9 @@ async function openAnywhere(config: Config, lifecycle: Lifecycle, log: Log): Pro
       await openDatabase({ url: embeddedUrl(config.DATA_DIR), embedded: true, log }),
     );
   }
+}
+
+/** Without its database the process can neither commit nor answer: whoever supervises it shall start it again. */
+function endProcess(): void {
+  process.exit(1);
 }

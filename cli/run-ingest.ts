@@ -15,7 +15,7 @@ import { startSubscription } from '../lib/mqtt/subscription.ts';
 import { insertDeadLetters } from '../store/dead-letters.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter, type Writer } from '../store/writer.ts';
-import type { Ground } from './run.ts';
+import type { Ground } from './ground.ts';
 
 export interface IngestParts {
   readonly writer: Writer;

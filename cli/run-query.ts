@@ -6,7 +6,7 @@ import type { Route } from '../query/http/routes.ts';
 import { type QueryServer, startQueryServer } from '../query/server.ts';
 import { openLatest } from '../store/latest.ts';
 import { createRangeReader } from '../store/range/read.ts';
-import type { Ground } from './run.ts';
+import type { Ground } from './ground.ts';
 import type { IngestParts } from './run-ingest.ts';
 
 const PAGE_DIRECTORY = fileURLToPath(new URL('../query/page/', import.meta.url));

@@ -1,0 +1,58 @@
+// What both halves of a process stand on: database, feed, catalogue, policy and tokens.
+import { systemClock } from '../lib/clock.ts';
+import type { Config } from '../lib/config.ts';
+import type { Feed } from '../lib/feed/feed.ts';
+import { openRedisStream } from '../lib/feed/redis-stream.ts';
+import { createRing } from '../lib/feed/ring.ts';
+import type { Lifecycle } from '../lib/lifecycle.ts';
+import type { Log } from '../lib/log.ts';
+import { createMetrics, type Metrics } from '../lib/metrics.ts';
+import { loadPolicy, type Policy } from '../policies/policy.ts';
+import type { TokenVerifier } from '../policies/tokens.ts';
+import type { Database } from '../sql/connection.ts';
+import { migrate } from '../sql/migrate.ts';
+import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
+import { startDatabase } from './database.ts';
+import { openTokens } from './tokens.ts';
+
+export interface Ground {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly lifecycle: Lifecycle;
+  readonly database: Database;
+  readonly feed: Feed;
+  readonly catalogue: Catalogue;
+  readonly policy: Policy;
+  readonly tokens: TokenVerifier;
+}
+
+/** Records and points that a tail can resume over, in memory: some minutes of a busy plant, at most some 100 MB. */
+const RING_LIMITS = { recordsMax: 65_536, pointsMax: 2_000_000, bytesMax: 128 << 20 };
+
+async function openFeed(config: Config, metrics: Metrics, log: Log): Promise<Feed> {
+  if (config.REDIS_URL !== undefined) {
+    return openRedisStream({ url: config.REDIS_URL, metrics, log });
+  }
+  log.info('REDIS_URL is unset: feed in memory');
+  return createRing({ ...RING_LIMITS, metrics, log });
+}
+
+/** Opens all of it, migrated; what is opened is in the lifecycle's care. */
+export async function prepareGround(
+  config: Config,
+  log: Log,
+  lifecycle: Lifecycle,
+): Promise<Ground> {
+  const metrics = createMetrics();
+  const clock = systemClock;
+  const policy = await loadPolicy({ metrics, log, clock, location: config.POLICY_BUNDLE });
+  const tokens = await openTokens(config, { metrics, log });
+  const database = await startDatabase(config, lifecycle, log);
+  await migrate(database, { log });
+  const feed = await openFeed(config, metrics, log);
+  lifecycle.add({ name: 'feed', stop: () => feed.stop() });
+  const catalogue = await openCatalogue({ database, feed, metrics, log });
+  lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
+  return { config, log, metrics, lifecycle, database, feed, catalogue, policy, tokens };
+}
