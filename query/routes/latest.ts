@@ -23,7 +23,7 @@ function view(point: LatestPoint, grant: Grant, nowMs: number) {
   const labels = redactLabels(grant, point.series.labels);
   const t = point.timeUs / 1_000;
   const q = point.quality === 0 ? undefined : point.quality;
-  return { id, asset, channel, labels, unit, t, v: point.value, q, age_ms: nowMs - t };
+  return { id, asset, channel, labels, unit, t, v: point.value, q, age_ms: Math.round(nowMs - t) };
 }
 
 /** Makes the route. */

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { embeddedPaths } from './address.ts';
 import { embeddedUrl } from './engine.ts';
 
-test('the socket stands below the data directory, and the URL leads there', () => {
-  expect(embeddedPaths('/srv/tailrace').socket).toBe('/srv/tailrace/run/.s.PGSQL.5432');
+test('the socket stands in the data directory, and the URL leads there', () => {
+  expect(embeddedPaths('/srv/tailrace').socket).toBe('/srv/tailrace/.s.PGSQL.5432');
   expect(embeddedUrl('/srv/tailrace')).toBe(
-    'postgres:///tailrace?host=%2Fsrv%2Ftailrace%2Frun&user=postgres',
+    'postgres:///tailrace?host=%2Fsrv%2Ftailrace&user=postgres',
   );
 });
 

@@ -24,7 +24,7 @@ export interface EmbeddedPaths {
  */
 export function embeddedPaths(dataDir: string): EmbeddedPaths {
   const root = resolve(dataDir);
-  let socketDirectory = join(root, 'run');
+  let socketDirectory = root;
   if (Buffer.byteLength(join(socketDirectory, SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX) {
     const digest = createHash('sha256').update(root).digest('hex').slice(0, 16);
     socketDirectory = join(tmpdir(), `tailrace-${process.getuid?.() ?? 0}-${digest}`);

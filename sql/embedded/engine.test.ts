@@ -134,7 +134,7 @@ test('a cancel takes a queued statement out, and the connection works on', async
   await holder.query('begin');
   const answer = queued.query('select 1').catch((error) => error);
   const { processID, secretKey } = queued as unknown as { processID: number; secretKey: number };
-  const socket = connect(`${server.dataDir}/run/.s.PGSQL.5432`);
+  const socket = connect(`${server.dataDir}/.s.PGSQL.5432`);
   socket.end(Buffer.concat([int32(16), int32(80877102), int32(processID), int32(secretKey)]));
   expect(await answer).toMatchObject({ code: '57014' });
   await holder.query('commit');
@@ -144,7 +144,7 @@ test('a cancel takes a queued statement out, and the connection works on', async
 
 /** A connection on which the test writes the protocol itself. */
 async function openRaw(): Promise<{ socket: Socket; ask(bytes: Buffer): Promise<Buffer[]> }> {
-  const socket = connect(`${server.dataDir}/run/.s.PGSQL.5432`);
+  const socket = connect(`${server.dataDir}/.s.PGSQL.5432`);
   let received = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     received = Buffer.concat([received, chunk]);
@@ -179,6 +179,18 @@ describe('the protocol itself', () => {
     const answer = await raw.ask(Buffer.concat([bind(''), execute, SYNC]));
     expect(letters(answer)).toBe('2DCZ');
     expect(rowValues(answer[1]!)).toEqual(['mine']);
+    raw.socket.destroy();
+  });
+
+  test('a Flush gives the answers so far, and the session is kept up to the Sync', async () => {
+    const raw = await openRaw();
+    const parse = frame('P', '', 'select 5', int16(0));
+    const flushed = once(raw.socket, 'data');
+    raw.socket.write(Buffer.concat([parse, bind(''), execute, frame('H')]));
+    expect(letters([...messagesOf((await flushed)[0])])).toBe('12DC');
+    const other = withClient(async (client) => (await client.query('select 6 as six')).rows);
+    expect(letters(await raw.ask(SYNC))).toBe('Z');
+    expect(await other).toEqual([{ six: 6 }]);
     raw.socket.destroy();
   });
 
@@ -222,7 +234,7 @@ describe('the protocol itself', () => {
     );
     for (let i = 0; i < 40; i++) {
       const raw =
-        i % 2 === 0 ? (await openRaw()).socket : connect(`${server.dataDir}/run/.s.PGSQL.5432`);
+        i % 2 === 0 ? (await openRaw()).socket : connect(`${server.dataDir}/.s.PGSQL.5432`);
       raw.on('error', () => undefined);
       raw.resume();
       raw.end(seed.subarray(i * 90, i * 90 + 90));
