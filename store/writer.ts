@@ -59,6 +59,9 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
   const firstTimes = createFirstTimes(FIRST_TIMES_MAX);
   const stopping = new AbortController();
   let state: WriterState = 'writing';
+  // A COPY that fails costs as much as one that does not. Conflicts come in runs (a broker sends again what was not
+  // acknowledged), so the batch after a conflict looks first.
+  let firstPath: WritePath = 'copy';
   let queued = 0;
   let tail: Promise<unknown> = Promise.resolve();
   const failures = metrics.counter('tailrace_writer_failures_total', 'failed attempts to write', [
@@ -75,6 +78,7 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
       try {
         const tally = await writeRows(database, batch, rows, path, firstTimes);
         enter('writing');
+        firstPath = path === 'staging' && tally.inserted < rows.length ? 'staging' : 'copy';
         return { ...tally, refused: [] };
       } catch (cause) {
         const failure = classifyFailure(cause);
@@ -123,7 +127,7 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
     try {
       if (batch.rows === 0) return { ...EMPTY, refused: [] };
       const rows = Int32Array.from({ length: batch.rows }, (_, row) => row);
-      return await writeAll(batch, rows, 'copy');
+      return await writeAll(batch, rows, firstPath);
     } finally {
       queued--;
     }
