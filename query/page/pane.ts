@@ -166,6 +166,7 @@ function createRow(series: PaneSeries, palette: () => Palette, actions: PaneActi
     { class: `row${info === undefined ? ' missing' : ''}`, title },
     el('span', { class: 'swatch' }),
     el('span', { class: 'name' }, short.replaceAll('_', ' ')),
+    el('span', { class: 'asset' }, name.slice(0, name.indexOf('/'))),
     remove,
     el('span', { class: 'reading' }, value, el('span', { class: 'unit' }, unit), age),
   );
