@@ -33,10 +33,14 @@ export interface DriverOptions {
   readonly postgres: postgres.Options<Record<string, never>>;
 }
 
+type Kind = 'embedded' | 'native';
+
 // Embedded, connections take turns at one session: more of them only wait longer.
 const WRITERS = { embedded: 4, native: 4 } as const;
 const READERS = { embedded: 4, native: 10 } as const;
-const CONNECT_TIMEOUT_S = 10;
+/** Embedded, a statement in hand (the compression of a chunk) keeps a new connection waiting too. */
+const CONNECT_TIMEOUT_S = { embedded: 60, native: 10 } as const;
+const IDLE_TIMEOUT_S = 60;
 /** How long stop() waits for statements in hand. */
 const STOP_TIMEOUT_S = 5;
 const APPLICATION_NAME = 'tailrace';
@@ -48,8 +52,8 @@ const APPLICATION_NAME = 'tailrace';
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, embedded, log } = options;
   const kind = embedded ? 'embedded' : 'native';
-  const writer = openWriter(driverOptions(url), WRITERS[kind], log);
-  const reader = openReader(driverOptions(options.readUrl ?? url), READERS[kind], log);
+  const writer = openWriter(driverOptions(url), kind, log);
+  const reader = openReader(driverOptions(options.readUrl ?? url), kind, log);
   let stopping: Promise<void> | undefined;
   return {
     name: 'database connections',
@@ -66,11 +70,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
-function openWriter(options: DriverOptions, max: number, log: Log): pg.Pool {
+function openWriter(options: DriverOptions, kind: Kind, log: Log): pg.Pool {
   const pool = new pg.Pool({
     ...options.pg,
-    max,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_S * 1000,
+    max: WRITERS[kind],
+    connectionTimeoutMillis: CONNECT_TIMEOUT_S[kind] * 1000,
+    idleTimeoutMillis: IDLE_TIMEOUT_S * 1000,
   });
   const lost = (err: Error) => log.warn({ err }, 'a database connection was lost');
   // Without a listener either event would end the process: the pool speaks for idle clients, a client for itself while
@@ -80,10 +85,11 @@ function openWriter(options: DriverOptions, max: number, log: Log): pg.Pool {
   return pool;
 }
 
-function openReader(options: DriverOptions, max: number, log: Log): postgres.Sql {
+function openReader(options: DriverOptions, kind: Kind, log: Log): postgres.Sql {
   return postgres({
     ...options.postgres,
-    max,
+    max: READERS[kind],
+    connect_timeout: CONNECT_TIMEOUT_S[kind],
     prepare: true,
     fetch_types: false,
     onnotice: (notice) => log.debug({ notice: notice.message }, 'the database remarks'),
@@ -125,7 +131,6 @@ export function driverOptions(url: string): DriverOptions {
       ...(password === undefined ? {} : { password }),
       ssl,
       connection: { application_name: application },
-      connect_timeout: CONNECT_TIMEOUT_S,
     },
   };
 }

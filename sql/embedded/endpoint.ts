@@ -1,4 +1,8 @@
 // The endpoint: listens on a socket, tells its connections apart, and stops with them.
+//
+// What is not as on a server, as the engine has one session for all connections: a transaction has the database to itself
+// until it ends; temporary tables, session advisory locks, LISTEN and SET ROLE are not a connection's own; a statement that
+// runs cannot be cancelled; user and database names are taken as they come, and no password is asked for.
 import { randomInt } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../../lib/log.ts';

@@ -71,7 +71,7 @@ export function createSettingsSwitch(backend: Backend, log: Log): SettingsSwitch
   backend.query(statementsFor(BASE_SETTINGS));
 
   function apply(settings: Settings): Settings {
-    backend.query(`reset role; reset all; ${statementsFor(BASE_SETTINGS)}`);
+    backend.query(`reset all; ${statementsFor(BASE_SETTINGS)}`);
     const applied = new Map(settings.values);
     for (const [name, value] of settings.values) {
       try {
@@ -102,6 +102,8 @@ export function createSettingsSwitch(backend: Backend, log: Log): SettingsSwitch
       for (const [name, value] of BASE_SETTINGS) {
         if (values.get(name) === value) values.delete(name);
       }
+      // SET ROLE is no setting that can be read back: it ends with the transaction.
+      backend.query('reset role; reset session authorization');
       current = settingsOf(values);
       return current;
     },
