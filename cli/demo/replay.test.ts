@@ -61,7 +61,7 @@ describe('a replay', () => {
           );
         expect(parts).toEqual(whole);
       }),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 });
