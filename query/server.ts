@@ -1,4 +1,5 @@
 // Puts the query server together: routes, tails, and the engine that they are served by.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { TailraceError } from '../lib/errors.ts';
 import type { Feed } from '../lib/feed/feed.ts';
@@ -103,8 +104,9 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   async function stop(): Promise<void> {
     engine.us_listen_socket_close(listening.socket);
     tails.stop();
-    await Promise.race([service.drain(), after(DRAIN_MAX_MS)]);
-    await after(BYE_MS);
+    // Unreferenced: nothing is left to wait for once the answers are out, and a timer would hold the process.
+    await Promise.race([service.drain(), delay(DRAIN_MAX_MS, undefined, { ref: false })]);
+    await delay(BYE_MS);
     // Connections that are kept alive would hold the process otherwise.
     app.close();
   }
@@ -119,10 +121,6 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
       return stopping;
     },
   };
-}
-
-function after(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 type ListenSocket = Parameters<Engine['us_listen_socket_close']>[0];
