@@ -68,6 +68,17 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
   }
 }
 
+/** Waits until so many readings are stored, and sees that they are all of them. */
+async function allStored(dataDir: string, messages: number): Promise<void> {
+  const url = embeddedUrl(dataDir);
+  await eventually(
+    () => storedCount(url),
+    (count) => count === messages,
+    DRAIN_MAX_MS,
+  );
+  expect((await storedValues(url)).size).toBe(messages);
+}
+
 /** As `storedValues`, of a data folder that no process has open. */
 async function leftBehind(dataDir: string): Promise<Set<number>> {
   const engine = await startEmbeddedDatabase({ dataDir, log: createLog('silent') });
@@ -89,23 +100,42 @@ async function runAndKill(
   env: Record<string, string>,
 ): Promise<void> {
   const program = await startProgram({ dataDir, env });
-  if (env.MQTT_URL !== undefined) {
-    // Before there is a session mosquitto would keep nothing for it.
+  try {
+    if (env.MQTT_URL !== undefined) {
+      // Before there is a session mosquitto would keep nothing for it.
+      await eventually(
+        async () => program.log.some(({ msg }) => msg === 'MQTT: subscribed'),
+        (subscribed) => subscribed,
+      );
+    }
+    const url = embeddedUrl(dataDir);
+    const before = await storedCount(url);
+    const acknowledgedBefore = device.acknowledged.size;
+    device.allow(MESSAGES_PER_RUN);
     await eventually(
-      async () => program.log.some(({ msg }) => msg === 'MQTT: subscribed'),
-      (subscribed) => subscribed,
+      async () => (device.acknowledged.size > acknowledgedBefore ? storedCount(url) : 0),
+      (count) => count > before,
     );
+    await setTimeout(Math.random() * 300);
+  } finally {
+    await program.end('SIGKILL');
   }
-  const url = embeddedUrl(dataDir);
-  const before = await storedCount(url);
-  const acknowledgedBefore = device.acknowledged.size;
-  device.allow(MESSAGES_PER_RUN);
-  await eventually(
-    async () => (device.acknowledged.size > acknowledgedBefore ? storedCount(url) : 0),
-    (count) => count > before,
-  );
-  await setTimeout(Math.random() * 300);
-  await program.end('SIGKILL');
+}
+
+/** Starts the program for `use`, and ends it in peace. */
+async function runToTheEnd(
+  dataDir: string,
+  env: Record<string, string>,
+  use: () => Promise<void>,
+): Promise<void> {
+  const program = await startProgram({ dataDir, env });
+  let status: number | null = null;
+  try {
+    await use();
+  } finally {
+    status = await program.end('SIGTERM');
+  }
+  expect(status).toBe(0);
 }
 
 // Each starts the program several times; a start takes seconds where the machine is busy.
@@ -121,9 +151,7 @@ describe('kill -9 in a loop at full rate', { timeout: 240_000 }, () => {
           expect(device.acknowledged.size).toBeGreaterThan(0);
           expect(missing(device.acknowledged, await leftBehind(dataDir))).toEqual([]);
         }
-        const program = await startProgram({ dataDir, env });
-        await allAcknowledged(device, 3 * MESSAGES_PER_RUN);
-        expect(await program.end('SIGTERM')).toBe(0);
+        await runToTheEnd(dataDir, env, () => allAcknowledged(device, 3 * MESSAGES_PER_RUN));
         const stored = await leftBehind(dataDir);
         expect(stored.size).toBe(3 * MESSAGES_PER_RUN);
       });
@@ -142,17 +170,12 @@ describe('kill -9 in a loop at full rate', { timeout: 240_000 }, () => {
         await broker.stop();
         await broker.start();
         for (let kill = 0; kill < 2; kill++) await runAndKill(device, dataDir, env);
-        const program = await startProgram({ dataDir, env });
-        await broker.stop();
-        await broker.start();
-        await allAcknowledged(device, 3 * MESSAGES_PER_RUN);
-        await eventually(
-          () => storedCount(embeddedUrl(dataDir)),
-          (count) => count === 3 * MESSAGES_PER_RUN,
-          DRAIN_MAX_MS,
-        );
-        expect((await storedValues(embeddedUrl(dataDir))).size).toBe(3 * MESSAGES_PER_RUN);
-        expect(await program.end('SIGTERM')).toBe(0);
+        await runToTheEnd(dataDir, env, async () => {
+          await broker.stop();
+          await broker.start();
+          await allAcknowledged(device, 3 * MESSAGES_PER_RUN);
+          await allStored(dataDir, 3 * MESSAGES_PER_RUN);
+        });
       });
     } finally {
       device.close();
@@ -201,15 +224,13 @@ describe('killed between two steps', { timeout: 240_000 }, () => {
             expect(missing(device.acknowledged, await leftBehind(dataDir))).toEqual([]);
           }
           const child = await startChild({ ...source, DATA_DIR: dataDir });
-          await allAcknowledged(device, messages);
-          await eventually(
-            () => storedCount(embeddedUrl(dataDir)),
-            (count) => count === messages,
-            DRAIN_MAX_MS,
-          );
-          expect((await storedValues(embeddedUrl(dataDir))).size).toBe(messages);
-          child.kill('SIGKILL');
-          await once(child, 'exit');
+          try {
+            await allAcknowledged(device, messages);
+            await allStored(dataDir, messages);
+          } finally {
+            child.kill('SIGKILL');
+            await once(child, 'exit');
+          }
         });
       } finally {
         device.close();
