@@ -52,7 +52,7 @@ export async function makeMigratedDataDir(): Promise<string> {
 
 async function openEmbedded(): Promise<TestDatabase> {
   const dataDir = await makeMigratedDataDir();
-  const engine = await startEmbeddedDatabase({ dataDir, log });
+  const engine = await startEmbeddedDatabase({ dataDir, log, syncs: false });
   const database = await openDatabase({ url: engine.url, embedded: true, log });
   return {
     database,
@@ -90,7 +90,7 @@ async function embeddedTemplate(): Promise<string> {
 
 async function makeTemplate(template: string): Promise<void> {
   const dataDir = `${template}.${randomBytes(4).toString('hex')}`;
-  const engine = await startEmbeddedDatabase({ dataDir, log });
+  const engine = await startEmbeddedDatabase({ dataDir, log, syncs: false });
   try {
     const database = await openDatabase({ url: engine.url, embedded: true, log });
     await migrate(database, { log });

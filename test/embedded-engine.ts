@@ -20,7 +20,12 @@ export interface TestEngine {
 /** Starts one on a migrated directory of its own. */
 export async function openTestEngine(): Promise<TestEngine> {
   const dataDir = await makeMigratedDataDir();
-  const engine = await startEmbeddedDatabase({ dataDir, tcpPort: 0, log: createLog('silent') });
+  const engine = await startEmbeddedDatabase({
+    dataDir,
+    tcpPort: 0,
+    syncs: false,
+    log: createLog('silent'),
+  });
 
   async function openClient(): Promise<pg.Client> {
     const client = new pg.Client(driverOptions(engine.url).pg);

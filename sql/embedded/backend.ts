@@ -60,8 +60,13 @@ export const BASE_SETTINGS: ReadonlyMap<string, string> = new Map([
  * Opens the database in `directory`, or makes it.
  * @param answerBytesMax an answer that is larger becomes an error: the client reads nothing before the statement ends,
  *   so all of it would stand in memory.
+ * @param options `syncs: false` leaves it to the system when what was committed reaches the disk.
  */
-export async function openBackend(directory: string, answerBytesMax: number): Promise<Backend> {
+export async function openBackend(
+  directory: string,
+  answerBytesMax: number,
+  options: { syncs?: boolean } = {},
+): Promise<Backend> {
   const durable = createDurableFiles();
   const database = await PGlite.create({
     dataDir: directory,
@@ -71,7 +76,7 @@ export async function openBackend(directory: string, answerBytesMax: number): Pr
   const engine = database.Module as unknown as Engine;
   const exchange = takeOverExchange(engine, answerBytesMax);
   const copy = addCopyDevice(engine);
-  durable.begin(engine.FS);
+  if (options.syncs ?? true) durable.begin(engine.FS);
 
   function run(messages: Uint8Array, copyData: readonly Buffer[] = []): Buffer {
     copy.load(copyData);

@@ -4,6 +4,7 @@ export interface WorkerOptions {
   readonly databaseDirectory: string;
   readonly socket: string;
   readonly tcpPort: number | undefined;
+  readonly syncs: boolean;
 }
 
 export type ToWorker = { readonly kind: 'stop' };

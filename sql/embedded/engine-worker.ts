@@ -47,7 +47,7 @@ async function main(options: WorkerOptions): Promise<void> {
   const log = remoteLog();
   placeInitialDirectory(options.databaseDirectory);
   mkdirSync(options.databaseDirectory, { recursive: true, mode: 0o700 });
-  const backend = await openBackend(options.databaseDirectory, ANSWER_BYTES_MAX);
+  const backend = await openBackend(options.databaseDirectory, ANSWER_BYTES_MAX, options);
   const endpoint = createEndpoint(backend, log);
   const nowMs = () => performance.now();
   const { session, settings } = endpoint;

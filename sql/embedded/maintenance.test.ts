@@ -97,7 +97,7 @@ describe('on a database', () => {
 
   beforeAll(async () => {
     dataDir = await makeMigratedDataDir();
-    backend = await openBackend(join(dataDir, 'db'), 1 << 24);
+    backend = await openBackend(join(dataDir, 'db'), 1 << 24, { syncs: false });
   });
 
   afterAll(() => {
