@@ -1,10 +1,17 @@
 // The endpoint with several clients at once, with clients that go away, and with ones that write nonsense.
 import { once } from 'node:events';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import type pg from 'pg';
+import { join } from 'node:path';
+import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLog } from '../../lib/log.ts';
+import { makeMigratedDataDir } from '../../test/database.ts';
 import { openTestEngine, type TestEngine } from '../../test/embedded-engine.ts';
+import { driverOptions } from '../connection.ts';
+import { embeddedPaths } from './address.ts';
+import { embeddedUrl, startEmbeddedDatabase } from './engine.ts';
 import { frame, int16, int32, messagesOf, rowValues, SYNC, typeOf } from './wire.ts';
 
 let server: TestEngine;
@@ -273,4 +280,19 @@ test('stop ends clients with 57P01, and may be called twice', async () => {
   await Promise.all([own.engine.stop(), own.engine.stop()]);
   expect((await ended)[0]).toMatchObject({ code: '57P01', severity: 'FATAL' });
   await own.dispose();
+});
+
+test('a data directory with a path too long for a socket works, and leaves nothing elsewhere', async () => {
+  const short = await makeMigratedDataDir();
+  const dataDir = join(short, 'x'.repeat(120));
+  mkdirSync(dataDir);
+  renameSync(join(short, 'db'), join(dataDir, 'db'));
+  const engine = await startEmbeddedDatabase({ dataDir, log: createLog('silent'), syncs: false });
+  const client = new pg.Client(driverOptions(embeddedUrl(dataDir)).pg);
+  await client.connect();
+  expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  await client.end();
+  await engine.stop();
+  expect(existsSync(embeddedPaths(dataDir).socketDirectory)).toBe(false);
+  rmSync(short, { recursive: true });
 });

@@ -1,5 +1,6 @@
 // Starts and stops the embedded database: takes the directory's lock, and starts the thread that serves it.
-import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { TailraceError } from '../../lib/errors.ts';
@@ -90,6 +91,10 @@ async function startWorker(
     const message: ToWorker = { kind: 'stop' };
     worker.postMessage(message);
     await ended;
+    // Not below the data directory, it would be left to whoever tidies up there.
+    if (dirname(paths.socketDirectory) !== dirname(paths.lock)) {
+      rmSync(paths.socketDirectory, { recursive: true, force: true });
+    }
     await release();
   }
 
