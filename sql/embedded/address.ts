@@ -16,6 +16,8 @@ export interface EmbeddedPaths {
   /** Directory of the socket: what a client gives as host. */
   readonly socketDirectory: string;
   readonly socket: string;
+  /** The socket's directory is one of our own making outside the data directory. */
+  readonly isElsewhere: boolean;
 }
 
 /**
@@ -34,5 +36,6 @@ export function embeddedPaths(dataDir: string): EmbeddedPaths {
     lock: join(root, 'run'),
     socketDirectory,
     socket: join(socketDirectory, SOCKET_NAME),
+    isElsewhere: socketDirectory !== root,
   };
 }

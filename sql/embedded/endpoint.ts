@@ -9,6 +9,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Backend } from './backend.ts';
 import { cancelQueued, openConnection, terminate } from './connection.ts';
 import type { Connection, Endpoint } from './connection-state.ts';
+import { CONNECTIONS_MAX } from './engine-messages.ts';
 import { createSession, type Session, type SessionClient } from './session.ts';
 import { createSettingsSwitch, type SettingsSwitch } from './settings.ts';
 import { errorResponse, frame, int32, readyForQuery } from './wire.ts';
@@ -16,13 +17,14 @@ import { errorResponse, frame, int32, readyForQuery } from './wire.ts';
 export interface RunningEndpoint {
   readonly session: Session;
   readonly settings: SettingsSwitch;
+  /** How many clients there are. */
+  readonly connections: number;
   /** Serves on a path, or on a port of the loopback interface (0: any); answers the port. */
   listen(at: { path: string } | { port: number }): Promise<number | undefined>;
   /** Ends all connections with 57P01 and stops listening. */
   stop(): Promise<void>;
 }
 
-const CONNECTIONS_MAX = 100;
 /** Nobody may sit in a transaction for longer while others wait: they all share the one session. */
 const IDLE_HOLD_MAX_MS = 30_000;
 const WATCH_INTERVAL_MS = 1_000;
@@ -90,6 +92,9 @@ export function createEndpoint(backend: Backend, log: Log): RunningEndpoint {
   return {
     session,
     settings,
+    get connections() {
+      return connections.size;
+    },
     async listen(at) {
       const server = createServer(accept);
       servers.push(server);

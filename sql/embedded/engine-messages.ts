@@ -1,4 +1,7 @@
-// What the main thread and the thread of the embedded database tell each other.
+// What the main thread and the thread of the embedded database tell each other, and what both have to know.
+
+/** Clients at once. Each waits for the session in one place of the queue at most. */
+export const CONNECTIONS_MAX = 100;
 
 export interface WorkerOptions {
   readonly databaseDirectory: string;
@@ -18,4 +21,6 @@ export type FromWorker =
       readonly fields: Record<string, unknown>;
       readonly text: string;
     }
+  /** How much is going on, once a second. */
+  | { readonly kind: 'load'; readonly connections: number; readonly waiting: number }
   | { readonly kind: 'stopped' };

@@ -1,6 +1,6 @@
 // The thread that owns the embedded database: opens it, serves it, closes it. A statement blocks this thread while it
 // runs, and no other one.
-import { mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
@@ -12,6 +12,8 @@ import { placeInitialDirectory } from './initial-directory.ts';
 import { startMaintenance } from './maintenance.ts';
 
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+const LOAD_INTERVAL_MS = 1_000;
 
 /**
  * How hot a function of the engine must be before V8 compiles it again, optimised. At V8's own value (a tenth of this) a
@@ -54,11 +56,17 @@ async function main(options: WorkerOptions): Promise<void> {
   const maintenance = startMaintenance({ backend, session, settings, log, nowMs });
   rmSync(options.socket, { force: true });
   await endpoint.listen({ path: options.socket });
+  // No password is asked for: the socket is its owner's alone, wherever it stands.
+  chmodSync(options.socket, 0o600);
   const tcpPort =
     options.tcpPort === undefined ? undefined : await endpoint.listen({ port: options.tcpPort });
 
+  const load = setInterval(() => {
+    tell({ kind: 'load', connections: endpoint.connections, waiting: session.waiting });
+  }, LOAD_INTERVAL_MS);
   parentPort?.on('message', async (message: ToWorker) => {
     if (message.kind !== 'stop') return;
+    clearInterval(load);
     maintenance.stop();
     await endpoint.stop();
     backend.close();

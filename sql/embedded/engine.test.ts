@@ -1,7 +1,8 @@
 // The endpoint with several clients at once, with clients that go away, and with ones that write nonsense.
 import { once } from 'node:events';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
@@ -12,6 +13,7 @@ import { openTestEngine, type TestEngine } from '../../test/embedded-engine.ts';
 import { driverOptions } from '../connection.ts';
 import { embeddedPaths } from './address.ts';
 import { embeddedUrl, startEmbeddedDatabase } from './engine.ts';
+import { CONNECTIONS_MAX } from './engine-messages.ts';
 import { frame, int16, int32, messagesOf, rowValues, SYNC, typeOf } from './wire.ts';
 
 let server: TestEngine;
@@ -270,6 +272,28 @@ test('a client that reads slowly gets all of a large answer', async () => {
     );
     expect(rows).toHaveLength(20_000);
   });
+});
+
+test('one client too many is told so', async () => {
+  const clients = await Promise.all(
+    Array.from({ length: CONNECTIONS_MAX }, () => server.openClient()),
+  );
+  await expect(server.openClient()).rejects.toMatchObject({ code: '53300' });
+  await Promise.all(clients.map((client) => client.end()));
+  await expect
+    .poll(() => withClient(async () => 'served').catch(() => 'full'), { timeout: 10_000 })
+    .toBe('served');
+});
+
+test('a database that cannot be opened says so, and leaves the directory free', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tailrace-test-'));
+  mkdirSync(join(dataDir, 'db'));
+  writeFileSync(join(dataDir, 'db', 'PG_VERSION'), 'not a version');
+  const options = { dataDir, log: createLog('silent') };
+  for (let i = 0; i < 2; i++) {
+    await expect(startEmbeddedDatabase(options)).rejects.toMatchObject({ code: 'database_failed' });
+  }
+  rmSync(dataDir, { recursive: true });
 });
 
 test('stop ends clients with 57P01, and may be called twice', async () => {

@@ -1,13 +1,18 @@
 // Starts and stops the embedded database: takes the directory's lock, and starts the thread that serves it.
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Part } from '../../lib/lifecycle.ts';
 import type { Log } from '../../lib/log.ts';
+import type { Metrics } from '../../lib/metrics.ts';
 import { embeddedPaths } from './address.ts';
-import type { FromWorker, ToWorker, WorkerOptions } from './engine-messages.ts';
+import {
+  CONNECTIONS_MAX,
+  type FromWorker,
+  type ToWorker,
+  type WorkerOptions,
+} from './engine-messages.ts';
 import { lockDirectory } from './lock.ts';
 
 /** The engine has one database; clients may call it what they like. */
@@ -26,12 +31,17 @@ export interface EmbeddedDatabaseOptions {
   /** Serve on the loopback interface too; 0 takes any free port. */
   readonly tcpPort?: number;
   readonly log: Log;
+  /** Gets tailrace_database_connections_* and tailrace_database_queue_*. */
+  readonly metrics?: Metrics;
   /**
    * Default true: a commit is on the disk before it is answered, and survives a power cut. False is for tests: it still
    * survives kill -9, and costs no wait for the disk.
    */
   readonly syncs?: boolean;
-  /** Called when the engine ends without being asked to. Its clients' connections are lost then. */
+  /**
+   * Called when the engine ends without being asked to; its clients' connections are lost then. Without it the error is
+   * thrown where nobody catches it, and ends the process.
+   */
   readonly onExit?: (error: Error) => void;
 }
 
@@ -50,7 +60,7 @@ export async function startEmbeddedDatabase(
 ): Promise<EmbeddedDatabase> {
   const paths = embeddedPaths(options.dataDir);
   mkdirSync(paths.lock, { recursive: true, mode: 0o700 });
-  makePrivate(paths.socketDirectory);
+  if (paths.isElsewhere) makePrivate(paths.socketDirectory);
   const lock = await lockDirectory(paths.lock);
   try {
     return await startWorker(options, paths, () => lock.release());
@@ -79,22 +89,23 @@ async function startWorker(
       resolve(new TailraceError('database_failed', `The embedded database ended (code ${code}).`));
     });
   });
-  const tcpPort = await becomesReady(worker, ended, options.log);
+  const tcpPort = await becomesReady(worker, ended, options).catch(async (cause) => {
+    await worker.terminate();
+    throw cause;
+  });
   void ended.then(async (error) => {
     if (stopping !== undefined) return;
     await release();
     options.log.fatal({ err: error }, 'the embedded database has ended');
-    options.onExit?.(error);
+    if (options.onExit === undefined) throw error;
+    options.onExit(error);
   });
 
   async function stop(): Promise<void> {
     const message: ToWorker = { kind: 'stop' };
     worker.postMessage(message);
     await ended;
-    // Not below the data directory, it would be left to whoever tidies up there.
-    if (dirname(paths.socketDirectory) !== dirname(paths.lock)) {
-      rmSync(paths.socketDirectory, { recursive: true, force: true });
-    }
+    if (paths.isElsewhere) rmdirSync(paths.socketDirectory);
     await release();
   }
 
@@ -109,17 +120,21 @@ async function startWorker(
   };
 }
 
-/** Waits until the thread serves; its log lines go to `log` from then on. */
+/** Waits until the thread serves; its log lines and figures are passed on from then on. */
 async function becomesReady(
   worker: Worker,
   ended: Promise<Error>,
-  log: Log,
+  { log, metrics }: EmbeddedDatabaseOptions,
 ): Promise<number | undefined> {
+  let load = { connections: 0, waiting: 0 };
+  metrics?.bounded('database_connections', () => load.connections, CONNECTIONS_MAX);
+  metrics?.bounded('database_queue', () => load.waiting, CONNECTIONS_MAX);
   const ready = new Promise<number | undefined>((resolve, reject) => {
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'ready') resolve(message.tcpPort);
       if (message.kind === 'failed') reject(new TailraceError(message.code, message.message));
       if (message.kind === 'log') log[message.level](message.fields, message.text);
+      if (message.kind === 'load') load = message;
     });
   });
   return await Promise.race([
