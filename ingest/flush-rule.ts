@@ -22,6 +22,17 @@ export function isFull(batch: { rows: number; bytes: number }, limits: FlushLimi
   return batch.rows >= limits.rowsMax || batch.bytes >= limits.bytesMax;
 }
 
+/** Messages in the last two batches. */
+export type LastSizes = readonly [number, number];
+
+/**
+ * Whether a batch has as many messages as each of the last two: then it is most likely all that its senders may have
+ * unacknowledged (mosquitto's window is 20 by default, many a device's is 1), and waiting would only waste time.
+ */
+export function isWindow(messages: number, [last, beforeLast]: LastSizes): boolean {
+  return last > 0 && last === beforeLast && messages >= last;
+}
+
 /** Whether a batch that is not full should be written now. */
 export function isDue(
   { ageMs, arrivals, arrivalsBefore }: { ageMs: number; arrivals: number; arrivalsBefore: number },

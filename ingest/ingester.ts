@@ -8,7 +8,14 @@ import type { Metrics } from '../lib/metrics.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import { type Batch, createBatch } from './batch.ts';
 import { decodeJson } from './decode/json.ts';
-import { FLUSH_LIMITS, type FlushLimits, isDue, isFull } from './flush-rule.ts';
+import {
+  FLUSH_LIMITS,
+  type FlushLimits,
+  isDue,
+  isFull,
+  isWindow,
+  type LastSizes,
+} from './flush-rule.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createMessageReader } from './reader.ts';
 import { createSeriesLookup } from './series-lookup.ts';
@@ -44,6 +51,7 @@ export function createIngester(options: IngesterOptions): Ingester {
   let arrivalsBefore = 0;
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
+  let lastSizes: LastSizes = [0, 0];
   let room = createGate();
   exposeLedger(options.metrics, ledger);
   exposeBatch(options.metrics, limits, () => filling);
@@ -54,6 +62,7 @@ export function createIngester(options: IngesterOptions): Ingester {
     timer = undefined;
     const batch = filling;
     filling = spare;
+    lastSizes = [batch.messages.length, lastSizes[0]];
     room.open();
     room = createGate();
     try {
@@ -69,10 +78,10 @@ export function createIngester(options: IngesterOptions): Ingester {
     if (filling.messages.length > 0) consider();
   }
 
-  /** Flushes a full batch at once, any other when it is due. */
+  /** Flushes a full batch, or one that is all that can come, at once; any other when it is due. */
   function consider(): void {
     if (onItsWay !== undefined || ended) return;
-    if (isFull(filling, limits)) {
+    if (isFull(filling, limits) || isWindow(filling.messages.length, lastSizes)) {
       onItsWay = flush();
     } else if (timer === undefined) {
       arrivalsBefore = arrivals;
@@ -96,12 +105,7 @@ export function createIngester(options: IngesterOptions): Ingester {
   }
 
   async function stop(): Promise<void> {
-    const inTime = new AbortController();
-    const deadline = sleep(options.drainMaxMs ?? DRAIN_MAX_MS, undefined, {
-      signal: inTime.signal,
-    }).catch(() => {});
-    await Promise.race([drain(), deadline]);
-    inTime.abort();
+    await settledWithin(drain(), options.drainMaxMs ?? DRAIN_MAX_MS);
     ended = true;
     giveUp.abort();
     clearTimeout(timer);
@@ -123,6 +127,14 @@ export function createIngester(options: IngesterOptions): Ingester {
       return stopped;
     },
   };
+}
+
+/** Waits for some work, but no longer than so many milliseconds. */
+async function settledWithin(work: Promise<void>, maxMs: number): Promise<void> {
+  const inTime = new AbortController();
+  const deadline = sleep(maxMs, undefined, { signal: inTime.signal }).catch(() => {});
+  await Promise.race([work, deadline]);
+  inTime.abort();
 }
 
 /** A promise with the way to fulfil it. */
