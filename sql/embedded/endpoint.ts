@@ -51,6 +51,8 @@ const REPORTED = [
 export function createEndpoint(backend: Backend, log: Log): RunningEndpoint {
   const connections = new Map<number, Connection>();
   const servers: Server[] = [];
+  /** Refused ones too, until they are closed. */
+  const sockets = new Set<Socket>();
   const session = createSession(() => performance.now());
   const settings = createSettingsSwitch(backend, log);
   const reported = readReported(backend);
@@ -70,8 +72,12 @@ export function createEndpoint(backend: Backend, log: Log): RunningEndpoint {
   };
 
   function accept(socket: Socket): void {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
     if (connections.size >= CONNECTIONS_MAX) {
       socket.on('error', () => undefined);
+      // Read to its end, without which it would never close.
+      socket.resume();
       socket.end(
         errorResponse({
           severity: 'FATAL',
@@ -117,7 +123,7 @@ export function createEndpoint(backend: Backend, log: Log): RunningEndpoint {
       }
       // A client that does not read what it is told is not waited for.
       const impatient = setTimeout(() => {
-        for (const connection of connections.values()) connection.socket.destroy();
+        for (const socket of sockets) socket.destroy();
       }, STOP_PATIENCE_MS);
       await Promise.all(closed);
       clearTimeout(impatient);

@@ -1,5 +1,5 @@
 // Starts and stops the embedded database: takes the directory's lock, and starts the thread that serves it.
-import { chmodSync, existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { TailraceError } from '../../lib/errors.ts';
@@ -105,7 +105,7 @@ async function startWorker(
     const message: ToWorker = { kind: 'stop' };
     worker.postMessage(message);
     await ended;
-    if (paths.isElsewhere) rmdirSync(paths.socketDirectory);
+    if (paths.isElsewhere) rmSync(paths.socketDirectory, { recursive: true, force: true });
     await release();
   }
 
