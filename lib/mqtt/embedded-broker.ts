@@ -1,6 +1,7 @@
 // The broker that is there when no other is given: aedes in this process, for MQTT 3.1.1, at QoS 0, 1 and 2. What a
 // device publishes goes to the handler first; the broker goes on with a message (acknowledges it, forwards it) when the
 // handler has acknowledged it, so here too an acknowledged reading is a committed one.
+import type { EventEmitter } from 'node:events';
 import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import {
@@ -256,6 +257,9 @@ export async function startEmbeddedBroker<P extends Publisher>(
     log.debug({ clientId: client.id, reason: error.message }, 'MQTT: connection ended');
   aedes.on('clientError', quiet);
   aedes.on('connectionError', quiet);
+  // Its housekeeping of wills emits `error`, which would end the process where nobody listens.
+  const emitter: EventEmitter = aedes;
+  emitter.on('error', (cause) => log.error({ err: cause }, 'MQTT: the embedded broker failed'));
 
   const server = createServer({ noDelay: true }, (socket) => {
     if (state.streams.size >= clientsMax) {
