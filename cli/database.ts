@@ -4,6 +4,7 @@ import { TailraceError } from '../lib/errors.ts';
 import type { Lifecycle } from '../lib/lifecycle.ts';
 import { createLifecycle } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
+import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type Database, openDatabase } from '../sql/connection.ts';
 import { embeddedUrl, startEmbeddedDatabase } from '../sql/embedded/engine.ts';
 
@@ -12,6 +13,7 @@ export async function startDatabase(
   config: Config,
   lifecycle: Lifecycle,
   log: Log,
+  metrics: Metrics = createMetrics(),
 ): Promise<Database> {
   if (config.DATABASE_URL !== undefined) {
     const readUrl = config.DATABASE_READ_URL;
@@ -26,7 +28,7 @@ export async function startDatabase(
   }
   log.info({ dataDir: config.DATA_DIR }, 'DATABASE_URL is unset: embedded TimescaleDB');
   const engine = lifecycle.add(
-    await startEmbeddedDatabase({ dataDir: config.DATA_DIR, log, onExit: endProcess }),
+    await startEmbeddedDatabase({ dataDir: config.DATA_DIR, log, metrics, onExit: endProcess }),
   );
   return lifecycle.add(await openDatabase({ url: engine.url, embedded: true, log }));
 }

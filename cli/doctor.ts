@@ -1,9 +1,10 @@
 // `tailrace doctor`: is all that is needed there? Each check says what it found, or what to do.
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { type Config, readConfig } from '../lib/config.ts';
+import { makeDirectory } from '../lib/directory.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
@@ -32,7 +33,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return 'loads';
   },
   async 'data folder'(config) {
-    await mkdir(config.DATA_DIR, { recursive: true });
+    makeDirectory(config.DATA_DIR);
     await access(config.DATA_DIR, constants.W_OK);
     return `${config.DATA_DIR} can be written`;
   },

@@ -48,7 +48,7 @@ export async function prepareGround(
   const clock = systemClock;
   const policy = await loadPolicy({ metrics, log, clock, location: config.POLICY_BUNDLE });
   const tokens = await openTokens(config, { metrics, log });
-  const database = await startDatabase(config, lifecycle, log);
+  const database = await startDatabase(config, lifecycle, log, metrics);
   await migrate(database, { log });
   const feed = await openFeed(config, metrics, log);
   lifecycle.add({ name: 'feed', stop: () => feed.stop() });

@@ -1,6 +1,7 @@
 // The ingesting half of a process: writer, refresher, pipeline, and the source that feeds it.
 
 import { createDeviceAccess, type DeviceAccess } from '../ingest/device-access.ts';
+import { flushLimits } from '../ingest/flush-rule.ts';
 import { createIngester } from '../ingest/ingester.ts';
 import { systemClock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -45,6 +46,7 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
       metrics,
       log,
       clock: systemClock,
+      limits: flushLimits(database),
     }),
   );
   if (config.MQTT_URL === undefined) {

@@ -17,6 +17,17 @@ export const FLUSH_LIMITS: FlushLimits = {
   quietMs: 2,
 };
 
+/**
+ * Rows of one transaction on the embedded engine, where nobody reads meanwhile: 20,000 made short reads wait 353 ms at
+ * p99 under ingest and maintenance, 10,000 make them wait 191 ms.
+ */
+const EMBEDDED_ROWS_MAX = 10_000;
+
+/** The limits for a database. */
+export function flushLimits({ embedded }: { readonly embedded: boolean }): FlushLimits {
+  return embedded ? { ...FLUSH_LIMITS, rowsMax: EMBEDDED_ROWS_MAX } : FLUSH_LIMITS;
+}
+
 /** Whether nothing more may be added. */
 export function isFull(batch: { rows: number; bytes: number }, limits: FlushLimits): boolean {
   return batch.rows >= limits.rowsMax || batch.bytes >= limits.bytesMax;

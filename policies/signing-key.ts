@@ -1,6 +1,6 @@
 // The key that signs tokens where no JWKS is configured: made once below DATA_DIR, readable by its owner only.
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { link, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type CryptoKey,
@@ -10,6 +10,7 @@ import {
   importJWK,
 } from 'jose';
 import { z } from 'zod';
+import { makeDirectory } from '../lib/directory.ts';
 import { messageOf, TailraceError } from '../lib/errors.ts';
 
 /** jose verifies ES256 in 67 µs and EdDSA in 75 µs; RS256, at 31 µs, has keys that take a second to make. */
@@ -42,7 +43,7 @@ export async function openSigningKey(dataDir: string): Promise<SigningKey> {
   const path = join(dataDir, FILE_NAME);
   const present = await readIfPresent(path);
   if (present !== undefined) return importKey(present, path);
-  await mkdir(dataDir, { recursive: true });
+  makeDirectory(dataDir);
   await createFile(path, await newKeyText());
   return importKey(await readFile(path, 'utf8'), path);
 }

@@ -12,7 +12,7 @@ import type { Catalogue } from '../store/catalogue.ts';
 import type { Latest } from '../store/latest.ts';
 import type { RangeReader } from '../store/range/read.ts';
 import { createAuthority } from './authority.ts';
-import { type Engine, loadEngine, type TemplatedApp } from './http/engine.ts';
+import { type Engine, listenAlone, loadEngine, type TemplatedApp } from './http/engine.ts';
 import { createRegistry, type Route } from './http/routes.ts';
 import { commonHeaders, createService } from './http/serve.ts';
 import { serveWebSockets } from './http/websocket.ts';
@@ -59,7 +59,7 @@ const DRAIN_MAX_MS = 10_000;
 /** Tails get this long to read their `bye`. */
 const BYE_MS = 300;
 /** The contract's 64 KB are answered by an error frame; what is longer than this closes the connection. */
-const MESSAGE_MAX_BYTES = 1024 * 1024;
+const MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Starts the query server; resolves when it listens.
@@ -131,7 +131,7 @@ function listen(
   { host, port }: { host: string; port: number },
 ): Promise<{ socket: ListenSocket; port: number }> {
   return new Promise((resolve, reject) => {
-    app.listen(host, port, (socket) => {
+    listenAlone(app, host, port, (socket) => {
       if (socket) resolve({ socket, port: engine.us_socket_local_port(socket) });
       else {
         reject(

@@ -2,7 +2,7 @@
 // readings are held against a bare COPY of the same rows, single readings against a bare MQTT subscriber. Publishing
 // is done by a process of its own, on the same cores, alike for both halves of a pair that has it.
 
-import { FLUSH_LIMITS } from '../../ingest/flush-rule.ts';
+import { FLUSH_LIMITS, flushLimits } from '../../ingest/flush-rule.ts';
 import { createIngester } from '../../ingest/ingester.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { startSubscription } from '../../lib/mqtt/subscription.ts';
@@ -145,6 +145,7 @@ async function startBench(
       metrics,
       log,
       clock,
+      limits: flushLimits(database),
     }),
   );
   const acknowledged = createCountdown();

@@ -125,7 +125,20 @@ describe('an object of several', () => {
     ],
     [`{"ts":${TS},"values":{"flow":1,"rpm":null}}`, [['flow', TS_US, 1], 'ignored']],
     [`{"ts":${TS},"values":{"flow":1},"q":7}`, [['flow', TS_US, 1, 7]]],
-    ['{"values":{"flow":1},"rig":"X"}', ['value_nested', ['rig', NOW_US, 'X']]],
+    [
+      '{"values":{"flow":1},"rig":"X"}',
+      [
+        ['flow', NOW_US, 1],
+        ['rig', NOW_US, 'X'],
+      ],
+    ],
+    [
+      `{"ts":${TS},"values":{"a":1},"value":5}`,
+      [
+        ['a', TS_US, 1],
+        ['value', TS_US, 5],
+      ],
+    ],
     ['{"flow":{"in":1},"rpm":2}', ['value_nested', ['rpm', NOW_US, 2]]],
     ['{"ts":0,"a":1,"b":2,"c":null}', ['time_out_of_range', 'time_out_of_range', 'ignored']],
     ['{"":1,"a":2}', ['key_empty', ['a', NOW_US, 2]]],

@@ -196,12 +196,15 @@ function pushObject(sink: ReadingSink, object: JsonObject, receivedUs: number): 
     return 1;
   }
   const nested = object.values;
-  if (isObject(nested) && keys.every((key) => key === 'values' || POINT_KEYS.has(key))) {
+  if (isObject(nested)) {
     const qualityKey = firstPresent(object, QUALITY_KEYS);
     const quality = parseQuality(qualityKey === undefined ? undefined : object[qualityKey]);
     const names = Object.keys(nested);
     for (const name of names) pushKey(sink, name, timeUs, fault, nested[name], quality);
-    return names.length;
+    // What stands beside them is a sub-channel too.
+    const beside = keys.filter((key) => key !== 'values' && key !== timeKey && key !== qualityKey);
+    for (const key of beside) pushKey(sink, key, timeUs, fault, object[key], 0);
+    return names.length + beside.length;
   }
   for (const key of keys) if (key !== timeKey) pushKey(sink, key, timeUs, fault, object[key], 0);
   return timeKey === undefined ? keys.length : keys.length - 1;

@@ -41,6 +41,28 @@ function isEngine(loaded: unknown): loaded is Engine {
   return NEEDED.every((name) => typeof Reflect.get(loaded, name) === 'function');
 }
 
+/** LIBUS_LISTEN_EXCLUSIVE_PORT of both builds. */
+const EXCLUSIVE_PORT = 1;
+
+/** The overload of `listen` that both builds have and their types leave out. */
+interface ExclusiveListener {
+  listen(host: string, port: number, options: number, done: (socket: unknown) => void): void;
+}
+
+/**
+ * Listens at a port that no other process has. Without being told the engine would share it with another process of its
+ * own kind, and requests would go to either.
+ */
+export function listenAlone(
+  app: Uws.TemplatedApp,
+  host: string,
+  port: number,
+  done: (socket: Uws.us_listen_socket | false) => void,
+): void {
+  const listener = app as unknown as ExclusiveListener;
+  listener.listen(host, port, EXCLUSIVE_PORT, done as (socket: unknown) => void);
+}
+
 /**
  * Loads the first build that works.
  *

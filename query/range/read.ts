@@ -119,6 +119,21 @@ export async function readRange(
   return { answer, tables: tablesOf(answer, query) };
 }
 
+/**
+ * Says whether a range would be read, without reading it.
+ *
+ * @throws TailraceError `forbidden`, `too_costly`, as `readRange`.
+ */
+export function admitRange(
+  series: readonly Series[],
+  query: RangeQuestion,
+  grant: Grant,
+  nowUs: number,
+): void {
+  checkSeriesMax(series.length, grant);
+  requestOf(query, series, grant, nowUs);
+}
+
 function checkSeriesMax(count: number, grant: Grant): void {
   const max = grant.obligations.max_series;
   if (max === undefined || count <= max) return;

@@ -5,7 +5,7 @@ import type { RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { rangeJson, rangeValue, seriesJson } from '../range/encode.ts';
 import { RANGE_PARAMETERS, readRangeQuery } from '../range/parameters.ts';
-import { askedStepMs, readRange } from '../range/read.ts';
+import { admitRange, askedStepMs, readRange } from '../range/read.ts';
 import type { ServerFrame, SubscribeFrame } from './frames.ts';
 import type { TailServices } from './tails.ts';
 
@@ -33,14 +33,14 @@ export function snapshotQuery(frame: SubscribeFrame, nowMs: number) {
   return { ...query, choice: frame.choice };
 }
 
-/** Reads the snapshot of a subscription. Throws what a range throws. */
-export async function snapshotFrame(
+/** Decides on a snapshot and admits it, before anything is read. Throws what a range throws. */
+export function admitSnapshot(
   frame: SubscribeFrame,
   claims: Claims,
   facts: RequestFacts,
   services: TailServices,
-): Promise<SnapshotFrame> {
-  const nowMs = services.clock();
+  nowMs: number,
+) {
   const query = snapshotQuery(frame, nowMs);
   const asked = {
     ...facts,
@@ -50,8 +50,23 @@ export async function snapshotFrame(
   };
   const grant = services.authority.decide('range', claims, asked, nowMs);
   const { series } = resolveChoice(frame.choice, grant, services.catalogue);
+  admitRange(series, query, grant, nowMs * 1_000);
+  return { query, grant, series };
+}
+
+/** Reads the snapshot of a subscription. Throws what a range throws. */
+export async function snapshotFrame(
+  frame: SubscribeFrame,
+  claims: Claims,
+  facts: RequestFacts,
+  services: TailServices,
+): Promise<SnapshotFrame> {
+  const nowMs = services.clock();
+  const { query, grant, series } = admitSnapshot(frame, claims, facts, services, nowMs);
   const result = await readRange(series, query, grant, services, nowMs * 1_000);
-  const answered = { ...result, grant, next: undefined };
+  // A frame has no next page: points that did not fit into the limit are missing, and it says so.
+  const complete = result.answer.complete && result.answer.next === undefined;
+  const answered = { ...result, answer: { ...result.answer, complete }, grant, next: undefined };
   const head = { type: 'snapshot', id: frame.id } as const;
   return {
     ...head,

@@ -68,6 +68,7 @@ describe('a tail as an event stream', () => {
     ['series=rig-1/nothing', 404, 'unknown_series'],
     ['series=rig-1/spp&max_hz=0', 400, 'bad_parameter'],
     ['series=rig-1/spp&start=soon', 400, 'bad_parameter'],
+    ['series=rig-1/spp&start=2000-01-01T00:00:00Z&step=1ms', 422, 'too_costly'],
     ['', 400, 'missing_parameter'],
   ])('refuses %s before it opens', async (query, status, code) => {
     const response = await fetch(`${server.url}/v1/tail?${query}`, {

@@ -13,7 +13,7 @@ import { factsOf } from '../routes/facts.ts';
 import type { Transport } from './connection.ts';
 import { HZ_MAX, type ServerFrame, type SubscribeFrame } from './frames.ts';
 import type { Session } from './session.ts';
-import { isSnapshot, snapshotQuery } from './snapshot.ts';
+import { admitSnapshot, isSnapshot, snapshotQuery } from './snapshot.ts';
 import type { TailServices } from './tails.ts';
 
 const EVENT_STREAM = 'text/event-stream';
@@ -24,7 +24,7 @@ const RETRY_MS = 2_000;
 const ID = 'sse';
 
 const SNAPSHOT_PARAMETERS = RANGE_PARAMETERS.filter(
-  ({ name }) => !['series', 'match', 'page', 'limit', 'format'].includes(name),
+  ({ name }) => !['series', 'match', 'page', 'format'].includes(name),
 ).map((parameter) => ({ ...parameter, required: false }));
 
 const PARAMETERS: readonly Parameter[] = [
@@ -134,6 +134,9 @@ export function streamRoute(
         facts,
         handle({ claims, grant }) {
           requireChoice(frame.choice, grant, catalogue);
+          if (frame.snapshot !== undefined) {
+            admitSnapshot(frame, claims, facts, services, clock());
+          }
           return {
             kind: 'stream',
             headers: { 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-store' },

@@ -82,6 +82,25 @@ describe('a tail over a WebSocket', () => {
     expect((await second.next('data')).points).toEqual(missed);
   });
 
+  it('says of a raw snapshot that its limit cut off that it is not complete', async () => {
+    const client = await connect();
+    await write('spp', 1);
+    await write('spp', 2);
+    const snapshot = { start: '2026-01-01T00:00:00Z', points: 'raw' };
+    const complete = async (limit: number) => {
+      const id = `limit ${limit}`;
+      client.send({
+        type: 'subscribe',
+        id,
+        series: ['rig-1/spp'],
+        snapshot: { ...snapshot, limit },
+      });
+      return (await client.next('snapshot')).range.complete;
+    };
+    expect(await complete(1)).toBe(false);
+    expect(await complete(100_000)).toBe(true);
+  });
+
   it('says that it could not go on, and sends the snapshot again', async () => {
     const client = await connect();
     const snapshot = { start: '2026-01-02T00:00:00Z', step: '1h' };
@@ -151,6 +170,7 @@ describe('a tail over a WebSocket', () => {
     ],
     ['a wrong token', '{"type":"reauth","token":"x"}', 'token_invalid'],
     ['more than 64 KB', `{"x":"${'x'.repeat(70_000)}"}`, 'frame_too_large'],
+    ['much more than 64 KB', `{"x":"${'x'.repeat(2_000_000)}"}`, 'frame_too_large'],
   ])('answers %s with an error and lives on', async (_, frame, code) => {
     const client = await connect();
     client.socket.send(frame);

@@ -1,7 +1,8 @@
 // Starts and stops the embedded database: takes the directory's lock, and starts the thread that serves it.
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { makeDirectory } from '../../lib/directory.ts';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Part } from '../../lib/lifecycle.ts';
 import type { Log } from '../../lib/log.ts';
@@ -59,7 +60,7 @@ export async function startEmbeddedDatabase(
   options: EmbeddedDatabaseOptions,
 ): Promise<EmbeddedDatabase> {
   const paths = embeddedPaths(options.dataDir);
-  mkdirSync(paths.lock, { recursive: true, mode: 0o700 });
+  makeDirectory(paths.lock, 0o700);
   if (paths.isElsewhere) makePrivate(paths.socketDirectory);
   const lock = await lockDirectory(paths.lock);
   try {
@@ -147,7 +148,7 @@ async function becomesReady(
 
 /** Below a shared temporary directory somebody else might have made it first, and would get everybody's connections. */
 function makePrivate(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, 0o700);
   const { uid } = statSync(directory);
   if (uid !== (process.getuid?.() ?? uid)) {
     throw new TailraceError(

@@ -1,6 +1,7 @@
 // Starting, stopping and starting again, with devices that go on publishing meanwhile.
 import mqtt from 'mqtt';
 import { expect, test } from 'vitest';
+import { freePort } from '../mosquitto.ts';
 import { eventually, issueToken, startProgram, withDataDir } from '../program.ts';
 
 interface RawRange {
@@ -76,9 +77,10 @@ test('a second process on the same folder is refused and told who holds it', asy
 
 test('a taken port ends the process with a sentence that names it', async () => {
   await withDataDir(async (dataDir) => {
-    const holder = await startProgram({ dataDir });
+    // A chosen port: one that the system chose would not be shared anyway.
+    const port = String(await freePort());
+    const holder = await startProgram({ dataDir, env: { HTTP_PORT: port } });
     try {
-      const port = new URL(holder.httpUrl).port;
       await withDataDir(async (other) => {
         await expect(startProgram({ dataDir: other, env: { HTTP_PORT: port } })).rejects.toThrow(
           port,
