@@ -228,7 +228,10 @@ export const decodeJson: Decoder = (payload, receivedUs, sink) => {
   if (!isUtf8(payload)) return NOT_UTF8;
   let parsed: unknown;
   try {
-    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('utf8');
+    const bytes = Buffer.isBuffer(payload)
+      ? payload
+      : Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+    const text = bytes.toString('utf8');
     parsed = parseLenient(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch {
     return { code: 'payload_not_json', reason: 'The payload is not JSON.' };
