@@ -77,7 +77,8 @@ function openWriter(options: DriverOptions, kind: Kind, log: Log): pg.Pool {
     connectionTimeoutMillis: CONNECT_TIMEOUT_S[kind] * 1000,
     idleTimeoutMillis: IDLE_TIMEOUT_S * 1000,
   });
-  const lost = (err: Error) => log.warn({ err }, 'a database connection was lost');
+  // Its message only: the driver hangs the whole client on its errors.
+  const lost = (err: Error) => log.warn({ reason: err.message }, 'a database connection was lost');
   // Without a listener either event would end the process: the pool speaks for idle clients, a client for itself while
   // it is lent out between two statements.
   pool.on('error', lost);
