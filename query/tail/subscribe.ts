@@ -8,7 +8,7 @@ import { invalidParameter } from '../parameters.ts';
 import { type Connection, factsOf, fail, flushAll, type Held } from './connection.ts';
 import { SUBSCRIPTIONS_MAX, type SubscribeFrame, seriesOfFrame } from './frames.ts';
 import { firstPoll } from './poll.ts';
-import { snapshotFrame } from './snapshot.ts';
+import { admitSnapshot, snapshotFrame } from './snapshot.ts';
 import { createSubscription } from './subscription.ts';
 
 /** Series of one subscription. */
@@ -100,6 +100,11 @@ export async function subscribe(connection: Connection, frame: SubscribeFrame): 
     throw invalidParameter('match', `finds more than ${SERIES_MAX} series; narrow it`);
   }
   checkCount(connection, frame.id);
+  if (frame.snapshot !== undefined) {
+    // Before anything is promised: a snapshot that would be refused is no beginning.
+    const { claims, services } = connection;
+    admitSnapshot(frame, claims, factsOf(connection), services, clock());
+  }
   unsubscribe(connection, frame.id);
   const { id } = frame;
   const maxHz = maxHzOf(frame, grant);
