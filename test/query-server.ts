@@ -146,3 +146,19 @@ export async function startTestQueryServer(
 export async function readJson(response: Response): Promise<any> {
   return response.json();
 }
+
+/** Writes a few numbers and states from `t0` (ms) on, on two rigs; gives the id of rig-1/mud/spp. */
+export async function writeSamples(server: TestQueryServer, t0: number): Promise<number> {
+  const spp = await server.write('rig-1', 'mud/spp', [
+    [t0, 1],
+    [t0 + 1_000, 5, 7],
+    [t0 + 2_000.25, 3],
+    [t0 + 60_000, 2],
+  ]);
+  await server.write('rig-1', 'activity', [
+    [t0, 'drilling'],
+    [t0 + 60_000, 'tripping, "out"'],
+  ]);
+  await server.write('rig-2', 'mud/spp', [[t0, 9]]);
+  return spp.id;
+}

@@ -158,8 +158,9 @@ function pushText(
   else sink.state(key, timeUs, value, quality);
 }
 
-/** A quality code; NaN where it cannot be stored as one. None is good. */
-function parseQuality(value: unknown): number {
+/** The quality code under a key of an object; NaN where it cannot be stored as one. None is good. */
+function parseQuality(object: JsonObject, key: string | undefined): number {
+  const value = key === undefined ? undefined : object[key];
   if (value === undefined || value === null) return 0;
   const code = typeof value === 'string' && isNumberText(value) ? Number(value) : value;
   const fits =
@@ -190,15 +191,20 @@ function pushObject(sink: ReadingSink, object: JsonObject, receivedUs: number): 
   const { timeUs, fault } = timeOf(timeKey === undefined ? undefined : object[timeKey], receivedUs);
   const valueKey = firstPresent(object, VALUE_KEYS);
   if (valueKey !== undefined && keys.every((key) => POINT_KEYS.has(key))) {
-    const qualityKey = firstPresent(object, QUALITY_KEYS);
-    const quality = parseQuality(qualityKey === undefined ? undefined : object[qualityKey]);
-    pushValue(sink, '', timeUs, fault, object[valueKey], quality);
+    pushValue(
+      sink,
+      '',
+      timeUs,
+      fault,
+      object[valueKey],
+      parseQuality(object, firstPresent(object, QUALITY_KEYS)),
+    );
     return 1;
   }
   const nested = object.values;
   if (isObject(nested)) {
     const qualityKey = firstPresent(object, QUALITY_KEYS);
-    const quality = parseQuality(qualityKey === undefined ? undefined : object[qualityKey]);
+    const quality = parseQuality(object, qualityKey);
     const names = Object.keys(nested);
     for (const name of names) pushKey(sink, name, timeUs, fault, nested[name], quality);
     // What stands beside them is a sub-channel too.

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { readJson, startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
+import {
+  readJson,
+  startTestQueryServer,
+  type TestQueryServer,
+  writeSamples,
+} from '../../test/query-server.ts';
 
 const T0 = Date.UTC(2026, 0, 2, 3, 0, 0);
 
@@ -13,18 +18,7 @@ beforeAll(async () => {
   database = await openTestDatabase();
   server = await startTestQueryServer({ database: database.database });
   token = await server.token();
-  const series = await server.write('rig-1', 'mud/spp', [
-    [T0, 1],
-    [T0 + 1_000, 5, 7],
-    [T0 + 2_000.25, 3],
-    [T0 + 60_000, 2],
-  ]);
-  spp = series.id;
-  await server.write('rig-1', 'activity', [
-    [T0, 'drilling'],
-    [T0 + 60_000, 'tripping, "out"'],
-  ]);
-  await server.write('rig-2', 'mud/spp', [[T0, 9]]);
+  spp = await writeSamples(server, T0);
 });
 
 afterAll(async () => {

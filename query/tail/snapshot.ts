@@ -33,8 +33,8 @@ export function snapshotQuery(frame: SubscribeFrame, nowMs: number) {
   return { ...query, choice: frame.choice };
 }
 
-/** Decides on a snapshot and admits it, before anything is read. Throws what a range throws. */
-export function admitSnapshot(
+/** What a snapshot asks for, and what the policy says to it. Throws what a range throws. */
+function decideSnapshot(
   frame: SubscribeFrame,
   claims: Claims,
   facts: RequestFacts,
@@ -50,8 +50,19 @@ export function admitSnapshot(
   };
   const grant = services.authority.decide('range', claims, asked, nowMs);
   const { series } = resolveChoice(frame.choice, grant, services.catalogue);
-  admitRange(series, query, grant, nowMs * 1_000);
   return { query, grant, series };
+}
+
+/** Says whether a snapshot would be read, without reading it. Throws what a range throws. */
+export function admitSnapshot(
+  frame: SubscribeFrame,
+  claims: Claims,
+  facts: RequestFacts,
+  services: TailServices,
+): void {
+  const nowMs = services.clock();
+  const { query, grant, series } = decideSnapshot(frame, claims, facts, services, nowMs);
+  admitRange(series, query, grant, nowMs * 1_000);
 }
 
 /** Reads the snapshot of a subscription. Throws what a range throws. */
@@ -62,7 +73,7 @@ export async function snapshotFrame(
   services: TailServices,
 ): Promise<SnapshotFrame> {
   const nowMs = services.clock();
-  const { query, grant, series } = admitSnapshot(frame, claims, facts, services, nowMs);
+  const { query, grant, series } = decideSnapshot(frame, claims, facts, services, nowMs);
   const result = await readRange(series, query, grant, services, nowMs * 1_000);
   // A frame has no next page: points that did not fit into the limit are missing, and it says so.
   const complete = result.answer.complete && result.answer.next === undefined;

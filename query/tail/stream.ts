@@ -135,7 +135,7 @@ export function streamRoute(
         handle({ claims, grant }) {
           requireChoice(frame.choice, grant, catalogue);
           if (frame.snapshot !== undefined) {
-            admitSnapshot(frame, claims, facts, services, clock());
+            admitSnapshot(frame, claims, facts, services);
           }
           return {
             kind: 'stream',

@@ -103,7 +103,7 @@ export async function subscribe(connection: Connection, frame: SubscribeFrame): 
   if (frame.snapshot !== undefined) {
     // Before anything is promised: a snapshot that would be refused is no beginning.
     const { claims, services } = connection;
-    admitSnapshot(frame, claims, factsOf(connection), services, clock());
+    admitSnapshot(frame, claims, factsOf(connection), services);
   }
   unsubscribe(connection, frame.id);
   const { id } = frame;

@@ -1,8 +1,9 @@
 // The thread that owns the embedded database: opens it, serves it, closes it. A statement blocks this thread while it
 // runs, and no other one.
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
+import { makeDirectory } from '../../lib/directory.ts';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { openBackend } from './backend.ts';
@@ -48,7 +49,7 @@ async function main(options: WorkerOptions): Promise<void> {
   setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET}`);
   const log = remoteLog();
   placeInitialDirectory(options.databaseDirectory);
-  mkdirSync(options.databaseDirectory, { recursive: true, mode: 0o700 });
+  makeDirectory(options.databaseDirectory, 0o700);
   const backend = await openBackend(options.databaseDirectory, ANSWER_BYTES_MAX, options);
   const endpoint = createEndpoint(backend, log);
   const nowMs = () => performance.now();

@@ -1,8 +1,9 @@
 // An empty database, made once when the program is built. Making one takes some 5 s of CPU (initdb in WebAssembly),
 // copying one a tenth of a second, and a first start is what people judge by.
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDirectory } from '../../lib/directory.ts';
 import { openBackend } from './backend.ts';
 
 const INITIAL = fileURLToPath(new URL('./initial/', import.meta.url));
@@ -15,7 +16,7 @@ function isMade(directory: string): boolean {
 /** Makes the empty database beside this file. For the build. */
 export async function makeInitialDirectory(): Promise<void> {
   rmSync(INITIAL, { recursive: true, force: true });
-  mkdirSync(INITIAL, { recursive: true });
+  makeDirectory(INITIAL);
   const backend = await openBackend(INITIAL, 1 << 20);
   backend.close();
 }
@@ -28,7 +29,7 @@ export function placeInitialDirectory(directory: string): void {
   if (isMade(directory) || !isMade(INITIAL)) return;
   const partial = `${directory}.partial`;
   rmSync(partial, { recursive: true, force: true });
-  mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(directory), 0o700);
   cpSync(INITIAL, partial, { recursive: true });
   renameSync(partial, directory);
 }

@@ -2,19 +2,13 @@
 // mix of levels: the merge is associative and commutative, as no two of them hold the same point.
 import type { M4Columns, StateColumns, StatsColumns } from './range.ts';
 
-/** Buckets of one series on their way: slot i starts at startUs + i × stepUs. */
-export interface M4Table {
+/**
+ * Buckets of one series on their way: slot i starts at startUs + i × stepUs, and tFirst is Infinity where it holds
+ * nothing.
+ */
+export interface M4Table extends Omit<M4Columns, 't' | 'stats'> {
   readonly startUs: number;
   readonly stepUs: number;
-  readonly first: Float64Array;
-  /** Infinity in a slot that holds nothing. */
-  readonly tFirst: Float64Array;
-  readonly last: Float64Array;
-  readonly tLast: Float64Array;
-  readonly min: Float64Array;
-  readonly tMin: Float64Array;
-  readonly max: Float64Array;
-  readonly tMax: Float64Array;
   readonly stats: StatsColumns | undefined;
 }
 
