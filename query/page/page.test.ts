@@ -103,6 +103,12 @@ describe('the chart page of the demo', () => {
     await page.mouse.move(900, 300);
     await page.mouse.down();
     await page.mouse.move(1_100, 300, { steps: 5 });
+    // What is highlighted is zoomed to, and the highlight follows the pointer once a frame.
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll<HTMLElement>('.u-select')].some(
+        (select) => select.offsetWidth === 200,
+      ),
+    );
     ranges.length = 0;
     await page.mouse.up();
     await isStatus('Paused');
