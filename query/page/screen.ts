@@ -20,7 +20,7 @@ export interface ScreenOptions {
 }
 
 export interface Screen {
-  /** Builds the panes anew. */
+  /** Builds the panes, unless they stand there already: a drag or a crosshair outlives news of other series. */
   layout(panes: readonly (readonly PaneSeries[])[]): void;
   draw(window: ChartWindow, live: boolean): void;
   /** Moves the crosshair to a time, as the pointer would; undefined takes it away. */
@@ -44,6 +44,8 @@ export function createScreen(options: ScreenOptions): Screen {
   const pill = byId('pill');
   const spoken = byId('spoken');
   let panes: Pane[] = [];
+  let shown: string | undefined;
+  let shownPalette: Palette | undefined;
   let drawn: { window: ChartWindow; live: boolean } | undefined;
   let pointedMs: number | undefined;
 
@@ -89,6 +91,10 @@ export function createScreen(options: ScreenOptions): Screen {
 
   const screen: Screen = {
     layout(models) {
+      const wanted = identity(models);
+      if (wanted === shown && options.palette() === shownPalette) return;
+      shown = wanted;
+      shownPalette = options.palette();
       for (const pane of panes) pane.destroy();
       panes = models.map((series, index) => createPane({ ...options, index, series, events }));
       area.replaceChildren(...panes.map(({ element }) => element));
@@ -115,6 +121,15 @@ export function createScreen(options: ScreenOptions): Screen {
     caption: (text) => setText(byId('caption'), text),
   };
   return screen;
+}
+
+/** What a pane is built from; a series' newest reading is not part of it. */
+function identity(models: readonly (readonly PaneSeries[])[]): string {
+  return JSON.stringify(
+    models.map((pane) =>
+      pane.map(({ info, ...rest }) => ({ ...rest, id: info?.id, kind: info?.kind })),
+    ),
+  );
 }
 
 function speak(panes: readonly Pane[], timeMs: number): string {
