@@ -7,6 +7,7 @@ import { createMetrics } from '../lib/metrics.ts';
 import type { DeadLetter } from '../store/dead-letters.ts';
 import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
 import type { Series, ValueKind } from '../store/series.ts';
+import { eventually } from '../test/program.ts';
 import { createIngester, type Ingester, type IngesterOptions } from './ingester.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 2);
@@ -128,9 +129,8 @@ function start(options: Partial<IngesterOptions> = {}) {
 }
 
 /** Waits until `condition` holds. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
+const until = (condition: () => boolean): Promise<boolean> =>
+  eventually(async () => condition(), Boolean);
 
 describe('the way of a batch', () => {
   it('commits, keeps dead letters, feeds, and acknowledges in receipt order', async () => {

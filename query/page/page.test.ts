@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectPublisher } from '../../lib/mqtt/publisher.ts';
 import { freePort } from '../../test/mosquitto.ts';
 import { eventually, issueToken, type Program, startProgram } from '../../test/program.ts';
 
@@ -87,6 +88,20 @@ describe('the chart page of the demo', () => {
       () => pictureOf(2),
       (now) => now !== hook,
     );
+  });
+
+  it('keeps its panes, and so a drag or a crosshair, when a series appears that they do not show', async () => {
+    const pane = await page.waitForSelector('.pane');
+    const publisher = connectPublisher({
+      url: program.mqttUrl ?? '',
+      clientId: 'newcomer',
+      windowMax: 1,
+    });
+    await publisher.publish('t/demo/newcomer/level', '1');
+    await publisher.flush();
+    await publisher.stop();
+    await page.waitForSelector('[role=group][aria-label=newcomer]');
+    expect(await pane.evaluate((element) => element.isConnected)).toBe(true);
   });
 
   it('says which data is real, replayed and simulated', async () => {

@@ -45,7 +45,6 @@ export function createScreen(options: ScreenOptions): Screen {
   const spoken = byId('spoken');
   let panes: Pane[] = [];
   let shown: string | undefined;
-  let shownPalette: Palette | undefined;
   let drawn: { window: ChartWindow; live: boolean } | undefined;
   let pointedMs: number | undefined;
 
@@ -91,10 +90,9 @@ export function createScreen(options: ScreenOptions): Screen {
 
   const screen: Screen = {
     layout(models) {
-      const wanted = identity(models);
-      if (wanted === shown && options.palette() === shownPalette) return;
+      const wanted = identity(models, options.palette());
+      if (wanted === shown) return;
       shown = wanted;
-      shownPalette = options.palette();
       for (const pane of panes) pane.destroy();
       panes = models.map((series, index) => createPane({ ...options, index, series, events }));
       area.replaceChildren(...panes.map(({ element }) => element));
@@ -123,13 +121,12 @@ export function createScreen(options: ScreenOptions): Screen {
   return screen;
 }
 
-/** What a pane is built from; a series' newest reading is not part of it. */
-function identity(models: readonly (readonly PaneSeries[])[]): string {
-  return JSON.stringify(
-    models.map((pane) =>
-      pane.map(({ info, ...rest }) => ({ ...rest, id: info?.id, kind: info?.kind })),
-    ),
+/** What the panes are built from; a series' newest reading is not part of it. */
+function identity(models: readonly (readonly PaneSeries[])[], palette: Palette): string {
+  const panes = models.map((pane) =>
+    pane.map(({ info, ...rest }) => ({ ...rest, id: info?.id, kind: info?.kind })),
   );
+  return JSON.stringify({ panes, palette });
 }
 
 function speak(panes: readonly Pane[], timeMs: number): string {
