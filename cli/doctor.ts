@@ -8,7 +8,7 @@ import { makeDirectory } from '../lib/directory.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
-import { loadPolicy } from '../policies/policy.ts';
+import { loadPolicy } from '../policies/decide/policy.ts';
 import { loadEngine } from '../query/http/engine.ts';
 import { migrationStatus } from '../sql/migrate.ts';
 import { withDatabase } from './database.ts';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { describe, expect, it, test } from 'vitest';
 import { createMetrics } from '../lib/metrics.ts';
-import { openSigningKey } from '../policies/signing-key.ts';
-import { createTokenVerifier } from '../policies/tokens.ts';
+import { openSigningKey } from '../policies/tokens/signing-key.ts';
+import { createTokenVerifier } from '../policies/tokens/verifier.ts';
 import { runCommand, withDataDir } from '../test/program.ts';
 import { tokenCommand } from './token.ts';
 

@@ -2,9 +2,10 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { type Config, readConfig } from '../lib/config.ts';
+import { parseDuration } from '../lib/duration.ts';
 import { TailraceError } from '../lib/errors.ts';
-import { issueToken } from '../policies/issue.ts';
-import { openSigningKey } from '../policies/signing-key.ts';
+import { issueToken } from '../policies/tokens/issue.ts';
+import { openSigningKey } from '../policies/tokens/signing-key.ts';
 import { tokenProfile } from './tokens.ts';
 
 interface TokenOptions {
@@ -16,7 +17,6 @@ interface TokenOptions {
   readonly json?: true;
 }
 
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 const TTL_MAX_S = 3650 * 86_400;
 
 export function tokenCommand(): Command {
@@ -67,8 +67,7 @@ function addRole(role: string, roles: readonly string[] = []): string[] {
 }
 
 function parseTtl(text: string): number {
-  const [, amount, unit = ''] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
-  const seconds = Number(amount) * (SECONDS[unit] ?? Number.NaN);
+  const seconds = (parseDuration(text) ?? Number.NaN) / 1_000;
   if (seconds >= 1 && seconds <= TTL_MAX_S) return seconds;
   throw new InvalidArgumentError(
     'Write a duration up to ten years such as 30s, 15m, 1h, 7d or 2w.',

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
-import { loadPolicy } from '../policies/policy.ts';
+import { loadPolicy } from '../policies/decide/policy.ts';
+import { changeGrants } from '../test/policy.ts';
 import { createDeviceAccess } from './device-access.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
@@ -52,13 +53,10 @@ test('a token that is over lets nothing more through', () => {
 test('the policy is asked about a topic at most once a second, and about every topic', () => {
   let asked = 0;
   let allow = true;
-  const counting = {
-    revision: policy.revision,
-    decide(input: Parameters<typeof policy.decide>[0]) {
-      asked++;
-      return { ...policy.decide(input), allow };
-    },
-  };
+  const counting = changeGrants(policy, (grant) => {
+    asked++;
+    return { ...grant, allow };
+  });
   const access = createDeviceAccess(counting, claims());
   for (let i = 0; i < 100; i++) access.mayPublish('t/acme/rig-1/load', NOW_MS + i);
   expect(asked).toBe(1);

@@ -1,9 +1,10 @@
 // What a device with a token may do at the embedded broker: publish and subscribe below its own tenant, as far as the
 // policy lets it and for as long as the token is good. Topics outside the rule `t/{tenant}/{asset}/{channel…}` belong
 // to no tenant, so to nobody's token.
+
+import type { Policy } from '../policies/decide/decision.ts';
 import type { Claims } from '../policies/grant.ts';
-import type { Policy } from '../policies/policy.ts';
-import { isOver } from '../policies/tokens.ts';
+import { isOver } from '../policies/tokens/verifier.ts';
 
 /** What one connection may do. */
 export interface DeviceAccess {

@@ -3,10 +3,17 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { parseDuration } from './duration.ts';
 import { messageOf, TailraceError } from './errors.ts';
 
 /** Variables that may hold a secret and can therefore be given as a file: `NAME_FILE` instead of `NAME`. */
-const SECRETS = ['DATABASE_URL', 'DATABASE_READ_URL', 'MQTT_URL', 'REDIS_URL'] as const;
+const SECRETS = [
+  'DATABASE_URL',
+  'DATABASE_READ_URL',
+  'MQTT_URL',
+  'REDIS_URL',
+  'POLICY_BUNDLE_TOKEN',
+] as const;
 
 const port = z
   .string()
@@ -25,6 +32,29 @@ function url(...protocols: string[]): z.ZodString {
 
 const text = z.string().min(1);
 
+/** A duration such as 30s or 24h, in ms. */
+const duration = z.string().transform((given, context) => {
+  const ms = parseDuration(given);
+  if (ms !== undefined && ms > 0) return ms;
+  context.addIssue({ code: 'custom', message: 'has to be a duration such as 30s, 15m, 24h or 7d' });
+  return z.NEVER;
+});
+
+const list = z.string().transform((given) =>
+  given
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+function amount(max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, `has to be a whole number from 1 to ${max}`)
+    .transform(Number)
+    .refine((n) => n >= 1 && n <= max, `has to be a whole number from 1 to ${max}`);
+}
+
 const schema = z.object({
   DATABASE_URL: url('postgres', 'postgresql').optional(),
   DATABASE_READ_URL: url('postgres', 'postgresql').optional(),
@@ -39,24 +69,51 @@ const schema = z.object({
   MQTT_PORT: port.default(1883),
   MQTT_ANONYMOUS: z.enum(['no', 'loopback']).default('no'),
   POLICY_BUNDLE: text.optional(),
-  JWKS_URL: url('http', 'https').optional(),
+  /** Bearer token for a bundle service. */
+  POLICY_BUNDLE_TOKEN: text.optional(),
+  /** Public keys that bundles have to be signed with: a file, PEM or JSON Web Key Set. */
+  POLICY_KEYS: text.optional(),
+  /** What a bundle's signature has to say as its scope. */
+  POLICY_SCOPE: text.optional(),
+  POLICY_AGE_MAX: duration.default(86_400_000),
+  DECISION_LOG: z.enum(['all', 'denied', 'off']).default('all'),
+  /** URLs, one for each issuer or one for all. */
+  JWKS_URL: list
+    .refine(
+      (urls) => urls.length > 0 && urls.every((one) => url('http', 'https').safeParse(one).success),
+      'has to be a URL that begins with http:// or https://, or a comma-separated list of these',
+    )
+    .optional(),
   JWKS_FILE: text.optional(),
-  JWT_ISSUER: text.default('tailrace'),
-  JWT_AUDIENCE: text.default('tailrace'),
+  /** How long keys are used that their server no longer confirms. */
+  JWKS_STALE_MAX: duration.default(86_400_000),
+  JWT_ISSUER: list.default(['tailrace']).refine((names) => names.length > 0, 'has to be a name'),
+  JWT_AUDIENCE: list.default(['tailrace']).refine((names) => names.length > 0, 'has to be a name'),
+  /** Tokens that were made for longer are refused. */
+  JWT_LIFETIME_MAX: duration.optional(),
+  /** The page signs in at this issuer, by OpenID Connect. */
+  OIDC_ISSUER: url('http', 'https').optional(),
+  OIDC_CLIENT_ID: text.optional(),
+  OIDC_SCOPE: text.default('openid'),
+  /** Resource that the page asks its access token for (RFC 8707). */
+  OIDC_RESOURCE: text.optional(),
+  LIMIT_SUBJECT_REQUESTS_PER_S: amount(1_000_000).default(10_000),
+  LIMIT_SUBJECT_BYTES_PER_S: amount(1e12).default(250_000_000),
+  LIMIT_SUBJECT_IN_FLIGHT: amount(100_000).default(500),
+  LIMIT_SUBJECT_TAILS: amount(1_000_000).default(10_000),
+  LIMIT_TENANT_REQUESTS_PER_S: amount(1_000_000).default(20_000),
+  LIMIT_TENANT_BYTES_PER_S: amount(1e12).default(500_000_000),
+  LIMIT_TENANT_IN_FLIGHT: amount(100_000).default(1_000),
+  LIMIT_TENANT_TAILS: amount(1_000_000).default(10_000),
+  LIMIT_ADDRESS_CONNECTIONS: amount(1_000_000).default(10_000),
   JWT_TENANT_CLAIM: text.default('tenant'),
   JWT_ROLES_CLAIM: text.default('roles'),
   TOPIC_RULES: text.optional(),
-  CORS_ORIGINS: z
-    .string()
-    .default('')
-    .transform((list) =>
-      list
-        .split(',')
-        .map((origin) => origin.trim())
-        .filter((origin) => origin !== ''),
-    )
+  CORS_ORIGINS: list
+    .default([])
     .refine(
-      (list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+      (origins) =>
+        origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
       'has to be a comma-separated list of origins such as https://charts.example.org',
     ),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -97,6 +154,10 @@ function combinationFaults(given: Readonly<Record<string, string>>): string[] {
   if (given.JWKS_URL !== undefined && given.JWKS_FILE !== undefined) {
     faults.push('JWKS_FILE: set together with JWKS_URL; keep one of them');
   }
+  if ((given.OIDC_ISSUER === undefined) !== (given.OIDC_CLIENT_ID === undefined)) {
+    const missing = given.OIDC_ISSUER === undefined ? 'OIDC_ISSUER' : 'OIDC_CLIENT_ID';
+    faults.push(`${missing}: OIDC_ISSUER and OIDC_CLIENT_ID go together`);
+  }
   if (given.DATABASE_READ_URL !== undefined && given.DATABASE_URL === undefined) {
     faults.push('DATABASE_READ_URL: needs DATABASE_URL, the database that it is a replica of');
   }
@@ -129,9 +190,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 export function maskConfig(config: Config): Record<string, unknown> {
   const shown: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(config)) {
-    shown[name] = typeof value === 'string' && URL.canParse(value) ? maskUrl(value) : value;
+    if (name === 'POLICY_BUNDLE_TOKEN' && value !== undefined) shown[name] = '***';
+    else shown[name] = maskValue(value);
   }
   return shown;
+}
+
+function maskValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(maskValue);
+  return typeof value === 'string' && URL.canParse(value) ? maskUrl(value) : value;
 }
 
 /** A URL without its password. */

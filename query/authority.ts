@@ -1,9 +1,10 @@
 // Who asks, and what the policy says to it: tokens, tickets and decisions in one place.
 import { TailraceError } from '../lib/errors.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import type { Policy } from '../policies/decide/decision.ts';
 import type { Action, Claims, Grant } from '../policies/grant.ts';
-import type { Policy } from '../policies/policy.ts';
-import { bearerToken, CLOCK_TOLERANCE_S, type TokenVerifier } from '../policies/tokens.ts';
+import type { Revocations } from '../policies/tokens/revocations.ts';
+import { bearerToken, CLOCK_TOLERANCE_S, type TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Request } from './http/request.ts';
 import type { RequestFacts } from './http/routes.ts';
 import { createTickets, type Tickets } from './tickets.ts';
@@ -20,7 +21,10 @@ export interface Authority {
   /** What the policy says, be it yes or no. */
   ask(action: Action, claims: Claims, facts: RequestFacts, nowMs: number): Grant;
   readonly tickets: Tickets;
-  readonly revision: string;
+  /** The rules in force, for what has to agree with itself over several questions, and their state. */
+  readonly policy: Policy;
+  /** Which tokens are over before their time. */
+  readonly revocations: Revocations;
 }
 
 export interface AuthorityOptions {
@@ -48,6 +52,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     verify: (token) => tokens.verify(token),
     ask,
     tickets,
+    policy,
+    revocations: tokens.revocations,
     claimsOf: async (request) => tokens.verify(bearerToken(request.headers.get('authorization'))),
     redeemForStream: (request, nowMs) =>
       tickets.redeemForStream(request.query.get('ticket') ?? '', streamKey(request), nowMs),
@@ -57,9 +63,6 @@ export function createAuthority(options: AuthorityOptions): Authority {
       throw new TailraceError('forbidden', grant.reason, {
         details: { action, decision_id: grant.decisionId },
       });
-    },
-    get revision() {
-      return policy.revision;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Obligations } from '../policies/grant.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
+import { changeGrants } from '../test/policy.ts';
 import { readJson, startTestQueryServer, type TestQueryServer } from '../test/query-server.ts';
 import { connectTail } from '../test/tail-client.ts';
 
@@ -18,10 +19,7 @@ beforeAll(async () => {
   server = await startTestQueryServer({
     database: database.database,
     clock: () => nowMs,
-    policy: (shipped) => ({
-      revision: shipped.revision,
-      decide: (input) => ({ ...shipped.decide(input), obligations }),
-    }),
+    policy: (shipped) => changeGrants(shipped, (grant) => ({ ...grant, obligations })),
   });
   token = await server.token();
   // One value each ten seconds of the last hour: how many seconds ago it was.

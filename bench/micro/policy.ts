@@ -1,7 +1,8 @@
 // policies/policy: one decision of the shipped bundle.
 import { systemClock } from '../../lib/clock.ts';
 import { createMetrics } from '../../lib/metrics.ts';
-import { loadPolicy, type Policy } from '../../policies/policy.ts';
+import type { Policy } from '../../policies/decide/decision.ts';
+import { loadPolicy } from '../../policies/decide/policy.ts';
 import type { BenchContext } from '../case.ts';
 import { TENANT } from '../workload.ts';
 import type { MicroBench } from './area.ts';

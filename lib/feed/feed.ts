@@ -24,8 +24,15 @@ export type FeedBody =
   | { readonly kind: 'gap' }
   /** Another policy bundle is in force. */
   | { readonly kind: 'bundle'; readonly revision: string }
-  /** Tokens of a subject, or one token by its id, are over. */
-  | { readonly kind: 'revoked'; readonly subject?: string; readonly tokenId?: string };
+  /** A tenant's tokens of one subject that were issued until then, or one token by its id, are over; ms since 1970. */
+  | {
+      readonly kind: 'revoked';
+      readonly tenant: string;
+      readonly subject?: string;
+      readonly tokenId?: string;
+      readonly revokedAtMs: number;
+      readonly expiresAtMs?: number;
+    };
 
 export type FeedRecord = FeedBody & { readonly position: Position };
 

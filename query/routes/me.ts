@@ -24,9 +24,9 @@ export function meRoute({
     types: ['application/json'],
     handle(request, claims) {
       const nowMs = clock();
-      const grants = ACTIONS.map((action) =>
-        authority.ask(action, claims, factsOf(request), nowMs),
-      );
+      const rules = authority.policy.pin();
+      const asked = { claims, request: factsOf(request), nowMs };
+      const grants = ACTIONS.map((action) => rules.decide({ action, ...asked }));
       const allowed = grants.filter((grant) => grant.allow);
       const actions = Object.fromEntries(
         allowed.map(({ action, selectors, obligations }) => [
@@ -35,7 +35,7 @@ export function meRoute({
         ]),
       );
       const { sub: subject, tenant, roles } = claims;
-      const policy = { revision: authority.revision };
+      const policy = { revision: rules.revision };
       return reply(JSON.stringify({ subject, tenant, roles, actions, policy }));
     },
   };

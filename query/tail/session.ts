@@ -1,7 +1,7 @@
 // One tail connection from its opening to its end: frames of the client's, news of the feed's, and the clock.
 import { TailraceError } from '../../lib/errors.ts';
 import { type Claims, seriesFilter } from '../../policies/grant.ts';
-import { CLOCK_TOLERANCE_S } from '../../policies/tokens.ts';
+import { CLOCK_TOLERANCE_S } from '../../policies/tokens/verifier.ts';
 import type { Series } from '../../store/series.ts';
 import { selectorFilter } from '../choice.ts';
 import {

@@ -252,8 +252,9 @@ describe('a tail over a WebSocket', () => {
     await server.feed.append({ kind: 'bundle', revision: '2' });
     const point = await write('spp', 1);
     expect((await client.next('data')).points).toEqual([point]);
-    await server.feed.append({ kind: 'revoked', subject: 'somebody/else' });
-    await server.feed.append({ kind: 'revoked', subject: 'acme/viewer' });
+    const revoked = { kind: 'revoked', tenant: 'acme', revokedAtMs: Date.now() } as const;
+    await server.feed.append({ ...revoked, subject: 'somebody/else' });
+    await server.feed.append({ ...revoked, subject: 'acme/viewer' });
     expect((await client.next('bye')).code).toBe(4403);
     expect((await client.closed).code).toBe(4403);
   });

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
+import { hashSources } from '../sources.mjs';
 import { readBundle, readBundleFile, shippedBundlePath } from './bundle.ts';
-import { hashSources } from './sources.mjs';
 
-const RULES = fileURLToPath(new URL('./rego', import.meta.url));
+const RULES = fileURLToPath(new URL('../rego', import.meta.url));
 
 /** A tar.gz of these files. */
 function pack(files: Readonly<Record<string, string>>): Uint8Array {

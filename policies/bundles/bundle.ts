@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { messageOf, TailraceError } from '../lib/errors.ts';
+import { messageOf, TailraceError } from '../../lib/errors.ts';
 import { readTar } from './tar.ts';
 
 export const ENTRYPOINT = 'tailrace/decision';
@@ -31,7 +31,7 @@ const dataSchema = z.record(z.string(), z.unknown());
 
 /** Where the bundle stands that comes with the program. */
 export function shippedBundlePath(): string {
-  return fileURLToPath(new URL('./bundle.tar.gz', import.meta.url));
+  return fileURLToPath(new URL('../bundle.tar.gz', import.meta.url));
 }
 
 /** Reads a bundle from a file. @throws TailraceError `policy_bundle_invalid`. */

@@ -10,8 +10,8 @@ import {
   importJWK,
 } from 'jose';
 import { z } from 'zod';
-import { makeDirectory } from '../lib/directory.ts';
-import { messageOf, TailraceError } from '../lib/errors.ts';
+import { makeDirectory } from '../../lib/directory.ts';
+import { messageOf, TailraceError } from '../../lib/errors.ts';
 
 /** jose verifies ES256 in 67 µs and EdDSA in 75 µs; RS256, at 31 µs, has keys that take a second to make. */
 export const SIGNING_ALGORITHM = 'ES256';

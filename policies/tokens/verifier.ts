@@ -10,10 +10,11 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import type { Clock } from '../lib/clock.ts';
-import { messageOf, TailraceError } from '../lib/errors.ts';
-import type { Metrics } from '../lib/metrics.ts';
-import type { Claims } from './grant.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { messageOf, TailraceError } from '../../lib/errors.ts';
+import type { Metrics } from '../../lib/metrics.ts';
+import type { Claims } from '../grant.ts';
+import { createRevocations, type Revocations } from './revocations.ts';
 import { SIGNING_ALGORITHM, type SigningKey } from './signing-key.ts';
 
 /** How far clocks may differ, in seconds: a token is taken this long after its `exp`. */
@@ -58,6 +59,8 @@ export interface TokenVerifier {
    * @throws TailraceError `token_invalid`, `token_expired`; `keys_unavailable` where the JWKS cannot be had.
    */
   verify(token: string): Promise<Claims>;
+  /** Which of them are over before their time; `verify` looks here each time. */
+  readonly revocations: Revocations;
 }
 
 export interface TokenVerifierOptions {
@@ -78,6 +81,7 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
   const getKey = await keyGetter(keys);
   const algorithms = keys.kind === 'local' ? [SIGNING_ALGORITHM] : JWKS_ALGORITHMS;
   const known = new Map<string, Claims>();
+  const revocations = createRevocations();
   metrics.bounded('token_cache', () => known.size, cacheMax);
 
   function remember(digest: string, claims: Claims): void {
@@ -107,7 +111,7 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
     return claims;
   }
 
-  return { verify };
+  return { verify, revocations };
 }
 
 /**

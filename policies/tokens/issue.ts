@@ -1,9 +1,9 @@
 // Issues tokens with the local signing key: what `tailrace token` prints, and what the demo signs in with.
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
-import { TailraceError } from '../lib/errors.ts';
+import { TailraceError } from '../../lib/errors.ts';
 import { SIGNING_ALGORITHM, type SigningKey } from './signing-key.ts';
-import type { TokenProfile } from './tokens.ts';
+import type { TokenProfile } from './verifier.ts';
 
 export interface TokenOrder {
   readonly tenant: string;

@@ -1,12 +1,13 @@
 // Decisions of the shipped bundle in WebAssembly, by the same table as OPA's own tests; and every way to fail denies.
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, test } from 'vitest';
-import { createLog } from '../lib/log.ts';
-import { createMetrics } from '../lib/metrics.ts';
-import { type Bundle, readBundleFile, shippedBundlePath } from './bundle.ts';
+import { createLog } from '../../lib/log.ts';
+import { createMetrics } from '../../lib/metrics.ts';
+import { type Bundle, readBundleFile, shippedBundlePath } from '../bundles/bundle.ts';
+import type { Claims } from '../grant.ts';
+import type { Policy } from './decision.ts';
 import { createEvaluator, type Evaluate } from './evaluator.ts';
-import type { Claims } from './grant.ts';
-import { createPolicy, loadPolicy, type Policy } from './policy.ts';
+import { createPolicy, loadPolicy } from './policy.ts';
 
 interface Case {
   readonly note: string;
@@ -14,7 +15,7 @@ interface Case {
   readonly expect: object;
 }
 
-const casesUrl = new URL('./cases.json', import.meta.url);
+const casesUrl = new URL('../cases.json', import.meta.url);
 const { cases } = JSON.parse(readFileSync(casesUrl, 'utf8')) as { readonly cases: readonly Case[] };
 const NOW_MS = 1_700_000_000_000;
 const CLAIMS: Claims = { sub: 's', tenant: 'acme', roles: ['viewer'], exp: 2_000_000_000 };

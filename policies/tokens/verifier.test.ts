@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { TailraceError } from '../lib/errors.ts';
-import { createMetrics } from '../lib/metrics.ts';
+import { TailraceError } from '../../lib/errors.ts';
+import { createMetrics } from '../../lib/metrics.ts';
 import { issueToken } from './issue.ts';
 import { openSigningKey, type SigningKey } from './signing-key.ts';
-import { bearerToken, createTokenVerifier, type TokenKeys, type TokenProfile } from './tokens.ts';
+import { bearerToken, createTokenVerifier, type TokenKeys, type TokenProfile } from './verifier.ts';
 
 const NOW_MS = 1_700_000_000_000;
 const NOW_S = NOW_MS / 1000;

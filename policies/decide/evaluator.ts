@@ -1,7 +1,7 @@
 // Runs a bundle's WebAssembly. Only this file knows OPA's SDK, which throws strings and plain objects.
 import { loadPolicy } from '@open-policy-agent/opa-wasm';
-import { messageOf, TailraceError } from '../lib/errors.ts';
-import { type Bundle, ENTRYPOINT } from './bundle.ts';
+import { messageOf, TailraceError } from '../../lib/errors.ts';
+import { type Bundle, ENTRYPOINT } from '../bundles/bundle.ts';
 
 /** WebAssembly's pages are 64 KiB. A policy that wants more than 256 MiB fails, and so denies. */
 export const MEMORY_PAGES_MAX = 4096;

@@ -1,7 +1,7 @@
 // Checks what a policy answered. Anything that is not exactly a decision as the contract has it is a denial.
-import type { Matcher, MatchOperator, Selector } from '../lib/selector.ts';
-import { compileSelector } from '../lib/selector.ts';
-import type { Obligations } from './grant.ts';
+import type { Matcher, MatchOperator, Selector } from '../../lib/selector.ts';
+import { compileSelector } from '../../lib/selector.ts';
+import type { Obligations } from '../grant.ts';
 
 /** A decision that was understood, or what is wrong with it. */
 export type Verdict =

@@ -1,0 +1,65 @@
+// Which tokens are over before their time: all of a subject that were issued until now, or one by its id. In memory;
+// who keeps them for other processes and the next start tells this set of them.
+import type { Claims } from '../grant.ts';
+
+/** One revocation, of a subject or of a token id (`jti`), never of both; times in ms since 1970. */
+export interface Revocation {
+  readonly tenant: string;
+  readonly subject?: string;
+  readonly tokenId?: string;
+  /** Of a subject's tokens those are over that were issued in this second or before, or do not say when. */
+  readonly revokedAtMs: number;
+  /** From then on no token can be left that it is about; absent where that is not known. */
+  readonly expiresAtMs?: number;
+}
+
+export interface Revocations {
+  isRevoked(claims: Claims): boolean;
+  /** Takes one in; listeners are told if it was not known. */
+  add(revocation: Revocation): void;
+  /** Calls `listener` with every one taken in from now on. Gives back the way to end it. */
+  onAdded(listener: (revocation: Revocation) => void): () => void;
+  readonly size: number;
+}
+
+/** Whether a token with these claims is over by this revocation. */
+export function covers(revocation: Revocation, claims: Claims): boolean {
+  const { tenant, subject, tokenId, revokedAtMs } = revocation;
+  if (tenant !== claims.tenant) return false;
+  if (tokenId !== undefined) return claims.jti === tokenId;
+  if (subject !== claims.sub) return false;
+  const { iat } = claims;
+  return typeof iat !== 'number' || iat <= Math.floor(revokedAtMs / 1_000);
+}
+
+/** Makes an empty set. */
+export function createRevocations(): Revocations {
+  const bySubject = new Map<string, Revocation>();
+  const byTokenId = new Map<string, Revocation>();
+  const listeners = new Set<(revocation: Revocation) => void>();
+  const key = (tenant: string, name: string) => JSON.stringify([tenant, name]);
+
+  return {
+    isRevoked(claims) {
+      const bySub = bySubject.get(key(claims.tenant, claims.sub));
+      if (bySub !== undefined && covers(bySub, claims)) return true;
+      return claims.jti !== undefined && byTokenId.has(key(claims.tenant, claims.jti));
+    },
+    add(revocation) {
+      const { tenant, subject, tokenId, revokedAtMs } = revocation;
+      const [known, name] = tokenId === undefined ? [bySubject, subject] : [byTokenId, tokenId];
+      const at = key(tenant, name ?? '');
+      const before = known.get(at);
+      if (before !== undefined && before.revokedAtMs >= revokedAtMs) return;
+      known.set(at, revocation);
+      for (const listener of listeners) listener(revocation);
+    },
+    onAdded(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    get size() {
+      return bySubject.size + byTokenId.size;
+    },
+  };
+}
