@@ -1,8 +1,10 @@
 // The answering half of a process: latest values, range reader, and the server with its page.
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../lib/clock.ts';
+import type { Config } from '../lib/config.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Route } from '../query/http/routes.ts';
+import type { SignIn } from '../query/routes/sign-in.ts';
 import { type QueryServer, startQueryServer } from '../query/server.ts';
 import { openLatest } from '../store/latest.ts';
 import { createRangeReader } from '../store/range/read.ts';
@@ -37,9 +39,16 @@ export async function startQuery(
       corsOrigins: config.CORS_ORIGINS,
       readiness: () => readiness(ground, ingest),
       pageDirectory: PAGE_DIRECTORY,
+      signIn: signInOf(config),
       routes,
     }),
   );
+}
+
+function signInOf(config: Config): SignIn | undefined {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId } = config;
+  if (issuer === undefined || clientId === undefined) return undefined;
+  return { issuer, clientId, scope: config.OIDC_SCOPE, resource: config.OIDC_RESOURCE };
 }
 
 /** What `/readyz` says, part by part. */

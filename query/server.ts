@@ -23,6 +23,7 @@ import { meRoute } from './routes/me.ts';
 import { documentRoutes } from './routes/openapi.ts';
 import { pageRoutes } from './routes/page.ts';
 import { seriesRoute } from './routes/series.ts';
+import { type SignIn, signInRoute } from './routes/sign-in.ts';
 import { ticketsRoute } from './routes/tickets.ts';
 import { createTails } from './tail/tails.ts';
 
@@ -45,6 +46,8 @@ export interface QueryServerOptions {
   readonly readiness: Readiness;
   /** Where the built chart page lies; none is served without. */
   readonly pageDirectory?: string | undefined;
+  /** Where the page signs in; with tokens only where there is none. */
+  readonly signIn?: SignIn | undefined;
   /** Routes of others, mounted beside the interface's own. */
   readonly routes?: readonly Route[];
 }
@@ -80,13 +83,14 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
     tails.route,
     ticketsRoute({ authority, clock }),
     meRoute({ authority, clock }),
+    signInRoute(options.signIn),
     ...healthRoutes(options),
     ...(options.routes ?? []),
   ];
   const registry = createRegistry([
     ...interfaceRoutes,
     ...documentRoutes(interfaceRoutes),
-    ...pageRoutes(options.pageDirectory),
+    ...pageRoutes(options.pageDirectory, options.signIn?.issuer),
   ]);
   const service = createService({ registry, authority, corsOrigins, clock, log, metrics });
 

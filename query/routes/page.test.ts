@@ -26,6 +26,24 @@ it('serves the files of the page, and nothing else of the folder', async () => {
   expect(index?.headers['Content-Security-Policy']).toContain("script-src 'self'");
 });
 
+it('lets the page speak to its own server and to the issuer of its tokens, and to nobody else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tailrace-page-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'index.html'), '<!doctype html>');
+  const policyFor = async (issuer?: string) => {
+    const index = await pageRoutes(folder, issuer)[0]?.handle(REQUEST);
+    return index?.headers['Content-Security-Policy']?.split('; ');
+  };
+  expect(await policyFor()).toContain("connect-src 'self'");
+  expect(await policyFor('https://id.example.org/plant')).toEqual(
+    expect.arrayContaining([
+      "connect-src 'self' https://id.example.org",
+      "default-src 'none'",
+      "frame-ancestors 'none'",
+    ]),
+  );
+});
+
 it('serves none where it was not built', () => {
   expect(pageRoutes(join(tmpdir(), 'tailrace-no-such-folder'))).toEqual([]);
   expect(pageRoutes(undefined)).toEqual([]);

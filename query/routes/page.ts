@@ -15,18 +15,23 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** Nothing from elsewhere runs; uPlot sets style attributes, and a live tail is a WebSocket to where the page is from. */
-const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/**
+ * Nothing from elsewhere runs, and nobody frames the page; uPlot sets style attributes; a live tail is a WebSocket to
+ * where the page is from. Tokens come from the issuer, if there is one.
+ */
+function pagePolicy(issuer: string | undefined): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    `connect-src 'self'${issuer === undefined ? '' : ` ${new URL(issuer).origin}`}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
 
 function namesIn(directory: string): string[] {
   try {
@@ -36,8 +41,11 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Makes a route for each file of `directory`, `index.html` as `/`; none where there is no such folder. */
-export function pageRoutes(directory: string | undefined): PublicRoute[] {
+/**
+ * Makes a route for each file of `directory`, `index.html` as `/`; none where there is no such folder. The page may ask
+ * `issuer` (a URL) for tokens.
+ */
+export function pageRoutes(directory: string | undefined, issuer?: string): PublicRoute[] {
   if (directory === undefined) return [];
   return namesIn(directory).map((name) => {
     const body = readFileSync(join(directory, name));
@@ -45,7 +53,7 @@ export function pageRoutes(directory: string | undefined): PublicRoute[] {
     const headers = {
       'Content-Type': type,
       'Referrer-Policy': 'no-referrer',
-      ...(extname(name) === '.html' ? { 'Content-Security-Policy': PAGE_POLICY } : {}),
+      ...(extname(name) === '.html' ? { 'Content-Security-Policy': pagePolicy(issuer) } : {}),
     };
     return {
       method: 'GET',
