@@ -1,13 +1,21 @@
 // Who asks, and what the policy says to it: tokens, tickets and decisions in one place.
 import { TailraceError } from '../lib/errors.ts';
 import type { Metrics } from '../lib/metrics.ts';
-import type { Policy } from '../policies/decide/decision.ts';
+import type { Decider, Policy } from '../policies/decide/decision.ts';
 import type { Action, Claims, Grant } from '../policies/grant.ts';
 import type { Revocations } from '../policies/tokens/revocations.ts';
 import { bearerToken, CLOCK_TOLERANCE_S, type TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Request } from './http/request.ts';
 import type { RequestFacts } from './http/routes.ts';
 import { createTickets, type Tickets } from './tickets.ts';
+
+/** How a question belongs to others. */
+export interface Asking {
+  /** The grant that the answer renews: where nothing changed, it comes back itself. */
+  readonly renews?: Grant | undefined;
+  /** The rules to ask, where several answers have to agree with one another; those in force now unless given. */
+  readonly rules?: Decider | undefined;
+}
 
 export interface Authority {
   /** Claims of the request's bearer token. @throws TailraceError `token_missing`, `token_invalid`, `token_expired`. */
@@ -17,9 +25,15 @@ export interface Authority {
   /** Claims behind the `ticket` parameter of an event stream. @throws TailraceError `ticket_invalid`. */
   redeemForStream(request: Request, nowMs: number): Claims;
   /** A grant that allows the action. @throws TailraceError `forbidden` with the policy's reason. */
-  decide(action: Action, claims: Claims, facts: RequestFacts, nowMs: number): Grant;
+  decide(
+    action: Action,
+    claims: Claims,
+    facts: RequestFacts,
+    nowMs: number,
+    asking?: Asking,
+  ): Grant;
   /** What the policy says, be it yes or no. */
-  ask(action: Action, claims: Claims, facts: RequestFacts, nowMs: number): Grant;
+  ask(action: Action, claims: Claims, facts: RequestFacts, nowMs: number, asking?: Asking): Grant;
   readonly tickets: Tickets;
   /** The rules in force, for what has to agree with itself over several questions, and their state. */
   readonly policy: Policy;
@@ -39,13 +53,28 @@ function streamKey(request: Request): string {
   return JSON.stringify([request.path, request.headers.get('origin') ?? '', parameters]);
 }
 
+/** Gives back a grant that allows its action. @throws TailraceError `forbidden` with the policy's reason. */
+export function requireAllowed(grant: Grant): Grant {
+  if (grant.allow) return grant;
+  const { action, decisionId } = grant;
+  throw new TailraceError('forbidden', grant.reason, {
+    details: { action, decision_id: decisionId },
+  });
+}
+
 /** Makes the authority of one server. */
 export function createAuthority(options: AuthorityOptions): Authority {
   const { policy, tokens, metrics } = options;
   const tickets = createTickets({ metrics, toleranceS: CLOCK_TOLERANCE_S });
 
-  function ask(action: Action, claims: Claims, facts: RequestFacts, nowMs: number): Grant {
-    return policy.decide({ action, claims, request: facts, nowMs });
+  function ask(
+    action: Action,
+    claims: Claims,
+    facts: RequestFacts,
+    nowMs: number,
+    { renews, rules = policy }: Asking = {},
+  ): Grant {
+    return rules.decide({ action, claims, request: facts, nowMs, renews });
   }
 
   return {
@@ -57,12 +86,6 @@ export function createAuthority(options: AuthorityOptions): Authority {
     claimsOf: async (request) => tokens.verify(bearerToken(request.headers.get('authorization'))),
     redeemForStream: (request, nowMs) =>
       tickets.redeemForStream(request.query.get('ticket') ?? '', streamKey(request), nowMs),
-    decide(action, claims, facts, nowMs) {
-      const grant = ask(action, claims, facts, nowMs);
-      if (grant.allow) return grant;
-      throw new TailraceError('forbidden', grant.reason, {
-        details: { action, decision_id: grant.decisionId },
-      });
-    },
+    decide: (...question) => requireAllowed(ask(...question)),
   };
 }

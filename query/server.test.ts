@@ -169,6 +169,7 @@ describe('who may', () => {
     const response = await ask(RANGE, { headers: { authorization: `Bearer ${device}` } });
     const problem = await readJson(response);
     expect([response.status, problem.code]).toEqual([403, 'forbidden']);
+    expect(problem.decision_id).toBe(response.headers.get('tailrace-decision'));
     expect(problem.detail).toMatch(/device|role/);
   });
 
@@ -182,8 +183,12 @@ describe('who may', () => {
     });
     const absent = await ask('/v1/latest?series=99999', { headers });
     expect([hidden.status, foreign.status, absent.status]).toEqual([404, 404, 404]);
-    const told = (await hidden.text()).replaceAll(String(spp), '99999');
-    expect(told).toBe(await absent.text());
+    const text = async (response: Response) => {
+      const id = response.headers.get('tailrace-decision') ?? '';
+      expect(id).not.toBe('');
+      return (await response.text()).replaceAll(String(spp), '99999').replace(id, 'decision');
+    };
+    expect(await text(hidden)).toBe(await text(absent));
   });
 
   it('sees only its own in lists, ranges and latest values', async () => {

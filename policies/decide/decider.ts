@@ -6,6 +6,7 @@ import type { Metrics } from '../../lib/metrics.ts';
 import type { Grant } from '../grant.ts';
 import type { Decider, DecisionInput, OnDecision } from './decision.ts';
 import type { Evaluate } from './evaluator.ts';
+import { saysTheSame } from './renewal.ts';
 import { readVerdict, type Verdict } from './verdict.ts';
 
 /** Upper bounds in seconds; a decision takes some 10 µs. */
@@ -85,6 +86,8 @@ export function createDecider(evaluate: Evaluate, revision: string, desk: Decisi
       const tookMs = performance.now() - startMs;
       desk.took(tookMs / 1_000);
       const grant = grantOf(input, verdict);
+      if (input.renews !== undefined && saysTheSame(input.renews, grant)) return input.renews;
+      if (input.hypothetical === true) return grant;
       const failed = verdict.understood ? {} : { fault: verdict.fault };
       desk.onDecision?.({ input, grant, durationUs: tookMs * 1_000, ...failed });
       return grant;

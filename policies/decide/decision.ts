@@ -17,8 +17,13 @@ export interface DecisionInput {
   readonly request?: DecisionRequest;
   /** Of the series that a write or a publish is for: `tenant`, `asset`, `channel`, and its labels. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** The grant that this decision renews: one that says the same again is not recorded again. */
-  readonly renews?: Grant;
+  /**
+   * The grant that this decision renews. One that says the same again is not recorded again, and comes back as the
+   * very grant given: so its id still finds the record, and `===` tells that nothing changed.
+   */
+  readonly renews?: Grant | undefined;
+  /** Nobody asked for this: it only tells what would be allowed, and is not recorded. */
+  readonly hypothetical?: boolean;
 }
 
 /** One decision as it was taken, for whoever records it. */

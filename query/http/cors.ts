@@ -2,7 +2,7 @@
 import type { Request } from './request.ts';
 
 const ALLOWED_HEADERS = 'authorization, content-type, if-none-match, last-event-id, traceparent';
-const EXPOSED_HEADERS = 'ETag, Link, Retry-After, traceparent, WWW-Authenticate';
+const EXPOSED_HEADERS = 'ETag, Link, Retry-After, Tailrace-Decision, traceparent, WWW-Authenticate';
 const PREFLIGHT_AGE_S = '600';
 
 /** True for a browser's question whether a request from another origin would be allowed. */

@@ -33,6 +33,8 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
 };
 
 const RETRY_AFTER_S = '1';
+/** Carries the id of the decision that an answer follows; GET /v1/decisions finds its record by it. */
+export const DECISION_HEADER = 'Tailrace-Decision';
 
 /** True where the error is the caller's to see; everything else is logged and answered as `internal_error`. */
 export function isKnownProblem(thrown: unknown): thrown is TailraceError {
@@ -50,14 +52,21 @@ function headersFor(status: number, code: string, details: Readonly<Record<strin
   if (status === 429 || status === 503) headers['Retry-After'] = RETRY_AFTER_S;
   if (status === 405 && typeof details.allow === 'string') headers.Allow = details.allow;
   if (status === 426) headers.Upgrade = 'websocket';
+  if (typeof details.decision_id === 'string') headers[DECISION_HEADER] = details.decision_id;
   return headers;
 }
 
-/** The answer to an error. Nothing of an unexpected one is shown but that it happened. */
-export function problemReply(thrown: unknown): Reply {
-  if (!isKnownProblem(thrown)) return problem(500, 'internal_error', 'Something went wrong here');
+/**
+ * The answer to an error. Nothing of an unexpected one is shown but that it happened. With the id of a decision that
+ * came before, it stands in the answer: whoever wonders about a 404 can be told what was decided.
+ */
+export function problemReply(thrown: unknown, decisionId?: string): Reply {
+  const decided = decisionId === undefined ? {} : { decision_id: decisionId };
+  if (!isKnownProblem(thrown)) {
+    return problem(500, 'internal_error', 'Something went wrong here', undefined, decided);
+  }
   const [status, title] = PROBLEMS[thrown.code] ?? [500, ''];
-  return problem(status, thrown.code, title, thrown.message, thrown.details);
+  return problem(status, thrown.code, title, thrown.message, { ...thrown.details, ...decided });
 }
 
 function problem(

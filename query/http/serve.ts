@@ -3,7 +3,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../../lib/metrics.ts';
-import type { Authority } from '../authority.ts';
+import { type Authority, requireAllowed } from '../authority.ts';
+import { type Account, decisionHeaders, logRequest, openAccount } from './account.ts';
 import { corsHeaders } from './cors.ts';
 import type { HttpRequest as EngineRequest, HttpResponse } from './engine.ts';
 import { isKnownProblem, problemReply } from './problem.ts';
@@ -53,6 +54,7 @@ async function callRoute(
   request: Request,
   authority: Authority,
   nowMs: number,
+  account: Account,
 ): Promise<AnyReply> {
   if (route.grant === 'public') return route.handle(request);
   if (route.grant === 'loopback') {
@@ -60,15 +62,18 @@ async function callRoute(
     throw new TailraceError('loopback_only', 'Ask from the machine itself.');
   }
   if (route.grant === 'subject') {
-    return route.handle(request, await authority.claimsOf(request));
+    account.claims = await authority.claimsOf(request);
+    return route.handle(request, account.claims);
   }
   const claims =
     route.ticket === true && request.query.has('ticket')
       ? authority.redeemForStream(request, nowMs)
       : await authority.claimsOf(request);
+  account.claims = claims;
   const prepared = route.prepare(request);
-  const grant = authority.decide(route.grant.action, claims, prepared.facts, nowMs);
-  return prepared.handle({ claims, grant });
+  const grant = authority.ask(route.grant.action, claims, prepared.facts, nowMs);
+  account.grant = grant;
+  return prepared.handle({ claims, grant: requireAllowed(grant) });
 }
 
 function within<T>(ms: number, work: Promise<T>): Promise<T> {
@@ -79,6 +84,16 @@ function within<T>(ms: number, work: Promise<T>): Promise<T> {
     );
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
+}
+
+async function send(
+  exchange: Exchange,
+  request: Request,
+  reply: AnyReply,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (reply.kind === 'stream') openStream(exchange, request, reply, headers);
+  else await sendReply(exchange, request, reply, headers);
 }
 
 /** Makes the service that answers every request of a registry's routes. */
@@ -95,7 +110,11 @@ export function createService(options: ServeOptions): Service {
     ['route', 'level'],
   );
 
-  async function routed(request: Request, body: Promise<Uint8Array> | undefined) {
+  async function routed(
+    request: Request,
+    body: Promise<Uint8Array> | undefined,
+    account: Account,
+  ): Promise<AnyReply> {
     if (isDraining) throw new TailraceError('stopping', 'Ask again in a second.');
     checkSizes(request);
     const methods = registry.methods(request.path);
@@ -103,30 +122,34 @@ export function createService(options: ServeOptions): Service {
     const route = registry.find(request.method, request.path);
     if (inFlight > IN_FLIGHT_MAX) throw new TailraceError('overloaded', 'Ask again in a second.');
     const complete = body === undefined ? request : { ...request, body: await body };
-    return within(TIMEOUT_MS, callRoute(route, complete, authority, clock()));
+    return within(TIMEOUT_MS, callRoute(route, complete, authority, clock(), account));
   }
 
   async function answer(exchange: Exchange, request: Request, body?: Promise<Uint8Array>) {
     const since = performance.now();
     const methods = registry.methods(request.path);
     const common = commonHeaders(request, corsOrigins, methods);
+    const account = openAccount();
     let reply: AnyReply;
     try {
-      reply = await routed(request, body);
+      reply = await routed(request, body, account);
     } catch (thrown) {
       if (!isKnownProblem(thrown)) {
-        log.error({ err: thrown, path: request.path }, 'a request failed');
+        const { traceparent } = common;
+        log.error({ err: thrown, path: request.path, traceparent }, 'a request failed');
       }
-      reply = problemReply(thrown);
+      reply = problemReply(thrown, account.grant?.decisionId);
     }
-    if (reply.kind === 'stream') {
-      openStream(exchange, request, reply, common);
-      return;
-    }
-    await sendReply(exchange, request, reply, common);
     // Paths that nobody registered are one label, or clients could make as many series as they like.
     const route = methods === '' ? 'none' : request.path;
-    seconds.observe({ route, level: reply.level ?? 'none' }, (performance.now() - since) / 1_000);
+    await send(exchange, request, reply, { ...common, ...decisionHeaders(account) });
+    const durationMs = performance.now() - since;
+    const status = reply.kind === 'stream' ? 200 : reply.status;
+    const { traceparent } = common;
+    logRequest(log, account, { method: request.method, route, status, durationMs, traceparent });
+    // A stream has no end that would say anything about the server.
+    if (reply.kind === 'stream') return;
+    seconds.observe({ route, level: reply.level ?? 'none' }, durationMs / 1_000);
   }
 
   function settle(): void {
