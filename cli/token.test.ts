@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { describe, expect, it, test } from 'vitest';
+import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { openSigningKey } from '../policies/tokens/signing-key.ts';
 import { createTokenVerifier } from '../policies/tokens/verifier.ts';
@@ -19,13 +20,14 @@ describe('tailrace token', () => {
       const verifier = await createTokenVerifier({
         keys: { kind: 'local', key: await openSigningKey(dataDir) },
         profile: {
-          issuer: 'tailrace',
-          audience: 'tailrace',
+          issuers: ['tailrace'],
+          audiences: ['tailrace'],
           tenantClaim: 'tenant',
           rolesClaim: 'roles',
         },
         clock: Date.now,
         metrics: createMetrics(),
+        log: createLog('silent'),
       });
       const claims = await verifier.verify(stdout.trim());
       expect(claims).toMatchObject({ sub: 'acme/viewer', tenant: 'acme', roles: ['viewer'] });

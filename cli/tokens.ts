@@ -1,4 +1,5 @@
-// Who signs the tokens of this process: the configured JWKS, or a key of its own below DATA_DIR.
+// Who signs the tokens of this process: the configured key sets, the issuer that the page signs in at, or a key of its
+// own below DATA_DIR.
 import { systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
 import type { Log } from '../lib/log.ts';
@@ -11,21 +12,47 @@ import {
   type TokenVerifier,
 } from '../policies/tokens/verifier.ts';
 
-/** What tokens have to say under this configuration. */
+/**
+ * What tokens have to say under this configuration. The issuer that the page signs in at is always one of theirs, and
+ * the last: its tokens are not made here.
+ */
 export function tokenProfile(config: Config): TokenProfile {
+  const { JWT_ISSUER, OIDC_ISSUER } = config;
+  const others = JWT_ISSUER.filter((issuer) => issuer !== OIDC_ISSUER);
   return {
-    issuer: config.JWT_ISSUER[0] ?? '',
-    audience: config.JWT_AUDIENCE[0] ?? '',
+    issuers: OIDC_ISSUER === undefined ? others : [...others, OIDC_ISSUER],
+    audiences: config.JWT_AUDIENCE,
     tenantClaim: config.JWT_TENANT_CLAIM,
     rolesClaim: config.JWT_ROLES_CLAIM,
   };
 }
 
-async function tokenKeys(config: Config, log: Log): Promise<TokenKeys> {
-  if (config.JWKS_URL !== undefined) return { kind: 'url', url: config.JWKS_URL[0] ?? '' };
-  if (config.JWKS_FILE !== undefined) return { kind: 'file', path: config.JWKS_FILE };
-  log.info('no JWKS is configured: tokens are those of `tailrace token`');
-  return { kind: 'local', key: await openSigningKey(config.DATA_DIR) };
+/** Whether tokens of the local key are taken, so that `tailrace token` can make some. */
+export function signsLocally(config: Config): boolean {
+  const { JWKS_URL, JWKS_FILE, OIDC_ISSUER } = config;
+  if (JWKS_URL !== undefined || JWKS_FILE !== undefined) return false;
+  return tokenProfile(config).issuers[0] !== OIDC_ISSUER;
+}
+
+/** The keys of each issuer of the profile, in its order. */
+async function tokenKeys(config: Config, log: Log): Promise<TokenKeys[]> {
+  const { JWKS_URL = [], JWKS_FILE, JWT_ISSUER } = config;
+  const sets = JWKS_URL.map((url): TokenKeys => ({ kind: 'url', url }));
+  if (JWKS_FILE !== undefined) sets.push({ kind: 'file', path: JWKS_FILE });
+  const isConfigured = sets.length > 0;
+  if (signsLocally(config)) {
+    log.info('no JWKS is configured: tokens are those of `tailrace token`');
+    sets.push({ kind: 'local', key: await openSigningKey(config.DATA_DIR) });
+  }
+  return tokenProfile(config).issuers.map((issuer): TokenKeys => {
+    const at = JWT_ISSUER.indexOf(issuer);
+    const its = sets[at] ?? sets[0];
+    const isOfPage = issuer === config.OIDC_ISSUER;
+    if (its === undefined || (isOfPage && (at < 0 || !isConfigured))) {
+      return { kind: 'discovery', issuer };
+    }
+    return its;
+  });
 }
 
 /** Makes the verifier that the configuration asks for. */
@@ -38,5 +65,8 @@ export async function openTokens(
     profile: tokenProfile(config),
     clock: systemClock,
     metrics,
+    log,
+    staleMaxMs: config.JWKS_STALE_MAX,
+    lifetimeMaxMs: config.JWT_LIFETIME_MAX,
   });
 }

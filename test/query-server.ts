@@ -23,8 +23,8 @@ import type { Series } from '../store/series.ts';
 import { createWriter } from '../store/writer.ts';
 
 const PROFILE: TokenProfile = {
-  issuer: 'test',
-  audience: 'test',
+  issuers: ['test'],
+  audiences: ['test'],
   tenantClaim: 'tenant',
   rolesClaim: 'roles',
 };
@@ -125,7 +125,7 @@ export async function startTestQueryServer(
       ...{ host: '127.0.0.1', port: 0, catalogue, latest, feed, clock, log, metrics },
       rangeReader: createRangeReader({ database, feed, metrics }),
       policy: options.policy?.(shipped) ?? shipped,
-      tokens: await createTokenVerifier({ keys, profile: PROFILE, clock, metrics }),
+      tokens: await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics }),
       ...{ corsOrigins, routes, pageDirectory },
       readiness: async () => ({ database: { ok: true } }),
     }),

@@ -15,8 +15,8 @@ import type { Ground } from '../setup.ts';
 import { TENANT } from '../workload.ts';
 
 const PROFILE: TokenProfile = {
-  issuer: 'bench',
-  audience: 'bench',
+  issuers: ['bench'],
+  audiences: ['bench'],
   tenantClaim: 'tenant',
   rolesClaim: 'roles',
 };
@@ -44,7 +44,7 @@ export async function startBenchServer(
       latest,
       feed,
       policy: await loadPolicy({ metrics, log, clock }),
-      tokens: await createTokenVerifier({ keys, profile: PROFILE, clock, metrics }),
+      tokens: await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics }),
       clock,
       log,
       metrics,

@@ -29,7 +29,7 @@ export async function issueToken(
   profile: TokenProfile,
   order: TokenOrder,
 ): Promise<IssuedToken> {
-  const { issuer, audience, tenantClaim, rolesClaim } = profile;
+  const { issuers, audiences, tenantClaim, rolesClaim } = profile;
   const { tenant, ttlS, claims: further = {}, nowMs } = order;
   for (const name of [tenantClaim, rolesClaim]) {
     if (Object.hasOwn(further, name)) {
@@ -42,8 +42,8 @@ export async function issueToken(
     sub: `${tenant}/${roles.toSorted().join('+')}`,
     [tenantClaim]: tenant,
     [rolesClaim]: roles,
-    iss: issuer,
-    aud: audience,
+    iss: issuers[0] ?? '',
+    aud: audiences[0] ?? '',
     iat: issuedAtS,
     exp: issuedAtS + ttlS,
     jti: randomUUID(),

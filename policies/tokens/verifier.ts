@@ -1,54 +1,39 @@
 // Verifies tokens into claims. A token itself is never logged, nor does an error repeat any of it.
 import { hash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  errors,
-  type JSONWebKeySet,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from 'jose';
+import { errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import type { Claims } from '../grant.ts';
+import { type KeySource, openKeySource, UNKNOWN_KIDS_MAX } from './jwks.ts';
+import type { KeyLocation } from './key-documents.ts';
+import type { VerificationKey } from './key-set.ts';
+import { expired, invalid, revoked } from './refusals.ts';
 import { createRevocations, type Revocations } from './revocations.ts';
 import { SIGNING_ALGORITHM, type SigningKey } from './signing-key.ts';
+import { checkLength, readTokenForm } from './token-form.ts';
 
 /** How far clocks may differ, in seconds: a token is taken this long after its `exp`. */
 export const CLOCK_TOLERANCE_S = 5;
-/** Longer than any header may be. */
-const TOKEN_LENGTH_MAX = 16_384;
 const CACHE_MAX = 10_000;
-const FETCH_TIMEOUT_MS = 5_000;
+const STALE_MAX_MS = 86_400_000;
+/** The year 9999: later ones are no dates. */
+const LATEST_S = 253_402_300_799;
+/** Names are keys of tables; OpenID Connect allows a `sub` of 255. */
+const NAME_BYTES_MAX = 1_024;
+/** What PostgreSQL's text cannot hold. */
+const UNSTORABLE = /[\0\p{Surrogate}]/u;
 
-/** Asymmetric only: with a shared secret, whoever can verify could also sign. */
-const JWKS_ALGORITHMS = [
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-];
-
-/** Where the keys are that tokens are verified with. */
-export type TokenKeys =
-  | { readonly kind: 'local'; readonly key: SigningKey }
-  | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'url'; readonly url: string };
+/** Where the keys are that an issuer's tokens are verified with. */
+export type TokenKeys = { readonly kind: 'local'; readonly key: SigningKey } | KeyLocation;
 
 /** What a token has to say, and under which names it says tenant and roles. */
 export interface TokenProfile {
-  readonly issuer: string;
-  readonly audience: string;
+  /** Any of these; what is signed here says the first. */
+  readonly issuers: readonly string[];
+  /** Any of these; what is signed here says the first. */
+  readonly audiences: readonly string[];
   readonly tenantClaim: string;
   readonly rolesClaim: string;
 }
@@ -56,7 +41,8 @@ export interface TokenProfile {
 export interface TokenVerifier {
   /**
    * Verifies a token.
-   * @throws TailraceError `token_invalid`, `token_expired`; `keys_unavailable` where the JWKS cannot be had.
+   * @throws TailraceError `token_invalid`, `token_expired`, `token_revoked`; `keys_unavailable` where the keys cannot
+   * be had.
    */
   verify(token: string): Promise<Claims>;
   /** Which of them are over before their time; `verify` looks here each time. */
@@ -64,11 +50,24 @@ export interface TokenVerifier {
 }
 
 export interface TokenVerifierOptions {
-  readonly keys: TokenKeys;
+  /** One for all issuers, or one for each in their order: a token's key is looked for only where its issuer's are. */
+  readonly keys: TokenKeys | readonly TokenKeys[];
   readonly profile: TokenProfile;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly log: Log;
+  /** How long keys are used that could not be confirmed. */
+  readonly staleMaxMs?: number;
+  /** Tokens that were made for longer are refused, and so are those that do not say since when they are good. */
+  readonly lifetimeMaxMs?: number | undefined;
   readonly cacheMax?: number;
+}
+
+/** A token that was verified, and with which key: one that is withdrawn takes its tokens along. */
+interface Verified {
+  readonly claims: Claims;
+  readonly source: KeySource;
+  readonly thumbprint: string;
 }
 
 /**
@@ -77,41 +76,59 @@ export interface TokenVerifierOptions {
  * @throws TailraceError `jwks_invalid` where a JWKS file cannot be used.
  */
 export async function createTokenVerifier(options: TokenVerifierOptions): Promise<TokenVerifier> {
-  const { keys, profile, clock, metrics, cacheMax = CACHE_MAX } = options;
-  const getKey = await keyGetter(keys);
-  const algorithms = keys.kind === 'local' ? [SIGNING_ALGORITHM] : JWKS_ALGORITHMS;
-  const known = new Map<string, Claims>();
+  const { profile, clock, metrics, cacheMax = CACHE_MAX } = options;
+  const sources = await openSources(options);
+  const known = new Map<string, Verified>();
   const revocations = createRevocations();
   metrics.bounded('token_cache', () => known.size, cacheMax);
 
-  function remember(digest: string, claims: Claims): void {
+  function remember(digest: string, verified: Verified): void {
     known.delete(digest);
-    known.set(digest, claims);
+    known.set(digest, verified);
     if (known.size <= cacheMax) return;
     const [oldest] = known.keys();
     if (oldest !== undefined) known.delete(oldest);
   }
 
-  async function verify(token: string): Promise<Claims> {
-    if (token.length > TOKEN_LENGTH_MAX) throw invalid('is too long');
-    const digest = hash('sha256', token, 'base64');
-    const nowMs = clock();
-    const cached = known.get(digest);
-    if (cached !== undefined) {
-      if (isOver(cached, nowMs)) {
-        known.delete(digest);
-        throw expired(cached.exp);
-      }
-      remember(digest, cached);
-      return cached;
+  async function recall(digest: string, nowMs: number): Promise<Claims | undefined> {
+    const verified = known.get(digest);
+    if (verified === undefined) return undefined;
+    const { claims, source, thumbprint } = verified;
+    const over = isOver(claims, nowMs);
+    const held = over || source.holds(thumbprint);
+    // No turn of the event loop is spent where there is nothing to wait for.
+    if (over || !(held === true || (await held))) {
+      known.delete(digest);
+      if (over) throw expired(claims.exp);
+      return undefined;
     }
-    const payload = await verifySignature(token, getKey, profile, algorithms, nowMs);
-    const claims = readClaims(payload, profile);
-    remember(digest, claims);
+    remember(digest, verified);
     return claims;
   }
 
-  return { verify, revocations };
+  async function verifyAnew(token: string, digest: string, nowMs: number): Promise<Claims> {
+    const { alg, kid, issuer } = readTokenForm(token);
+    const source = sources.get(issuer);
+    if (source === undefined) throw invalid('has a claim iss that does not fit here');
+    const key = await source.find(alg, kid);
+    const payload = await verifySignature(token, key, { alg, issuer, profile, nowMs });
+    checkLifetime(payload, options.lifetimeMaxMs, nowMs);
+    const claims = readClaims(payload, profile);
+    remember(digest, { claims, source, thumbprint: key.thumbprint });
+    return claims;
+  }
+
+  return {
+    revocations,
+    async verify(token) {
+      checkLength(token);
+      const digest = hash('sha256', token, 'base64');
+      const nowMs = clock();
+      const claims = (await recall(digest, nowMs)) ?? (await verifyAnew(token, digest, nowMs));
+      if (revocations.isRevoked(claims)) throw revoked();
+      return claims;
+    },
+  };
 }
 
 /**
@@ -135,18 +152,87 @@ export function isOver(claims: Claims, nowMs: number): boolean {
   return Math.floor(nowMs / 1000) >= claims.exp + CLOCK_TOLERANCE_S;
 }
 
+/** The source of each issuer. Issuers that share a location share its source. */
+async function openSources(options: TokenVerifierOptions): Promise<Map<string, KeySource>> {
+  const { keys, profile, clock, log, metrics, staleMaxMs = STALE_MAX_MS } = options;
+  const reads = metrics.counter('tailrace_jwks_reads_total', 'readings of token keys', ['outcome']);
+  const onRead = (outcome: 'ok' | 'failed') => reads.inc({ outcome });
+  const opened = new Map<TokenKeys, KeySource>();
+  const byIssuer = new Map<string, KeySource>();
+  for (const [at, issuer] of profile.issuers.entries()) {
+    const its = 'kind' in keys ? keys : (keys[at] ?? keys[0]);
+    if (its === undefined) throw new Error(`no keys for the issuer ${issuer}`);
+    let source = opened.get(its);
+    if (source === undefined) {
+      source = await openSource(its, { clock, log, staleMaxMs, onRead });
+      opened.set(its, source);
+    }
+    byIssuer.set(issuer, source);
+  }
+  const all = [...opened.values()];
+  metrics.bounded(
+    'unknown_kids',
+    () => all.reduce((sum, { unknownKids }) => sum + unknownKids, 0),
+    UNKNOWN_KIDS_MAX * all.length,
+  );
+  metrics.gauge(
+    'tailrace_jwks_age_seconds',
+    'time since the keys of tokens were confirmed, of the set for which it is longest',
+    () => Math.max(0, ...all.map((source) => source.ageMs() ?? 0)) / 1_000,
+  );
+  return byIssuer;
+}
+
+async function openSource(
+  keys: TokenKeys,
+  options: Omit<Parameters<typeof openKeySource>[0], 'location'>,
+): Promise<KeySource> {
+  if (keys.kind === 'local') return localSource(keys.key);
+  try {
+    return await openKeySource({ ...options, location: keys });
+  } catch (thrown) {
+    throw new TailraceError(
+      'jwks_invalid',
+      `The JWKS file cannot be used (${messageOf(thrown)}): JWKS_FILE has to be a JSON Web Key Set.`,
+    );
+  }
+}
+
+function localSource({ kid, publicKey }: SigningKey): KeySource {
+  const key: VerificationKey = {
+    kid,
+    thumbprint: kid,
+    algorithms: new Set([SIGNING_ALGORITHM]),
+    use: async () => publicKey,
+  };
+  return {
+    async find(alg, named) {
+      if (named === kid && key.algorithms.has(alg)) return key;
+      throw invalid('is signed with a key that is not known here');
+    },
+    holds: (thumbprint) => thumbprint === kid,
+    unknownKids: 0,
+    ageMs: () => undefined,
+  };
+}
+
+interface Expected {
+  readonly alg: string;
+  readonly issuer: string;
+  readonly profile: TokenProfile;
+  readonly nowMs: number;
+}
+
 async function verifySignature(
   token: string,
-  getKey: JWTVerifyGetKey,
-  { issuer, audience }: TokenProfile,
-  algorithms: string[],
-  nowMs: number,
+  key: VerificationKey,
+  { alg, issuer, profile, nowMs }: Expected,
 ): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, getKey, {
-      algorithms,
+    const { payload } = await jwtVerify(token, await key.use(alg), {
+      algorithms: [alg],
       issuer,
-      audience,
+      audience: [...profile.audiences],
       requiredClaims: ['exp', 'sub'],
       clockTolerance: CLOCK_TOLERANCE_S,
       currentDate: new Date(nowMs),
@@ -171,27 +257,31 @@ function refusal(thrown: unknown): TailraceError {
   if (thrown instanceof errors.JWSSignatureVerificationFailed) {
     return invalid('has a signature that does not verify');
   }
-  if (thrown instanceof errors.JWKSNoMatchingKey) {
-    return invalid('is signed with a key that is not known here');
-  }
   if (thrown instanceof errors.JOSEAlgNotAllowed) {
     return invalid('is signed with an algorithm that is not allowed');
   }
   if (thrown instanceof errors.JWSInvalid || thrown instanceof errors.JWTInvalid) {
     return invalid('is no JWT');
   }
-  if (!isFetchFault(thrown)) return invalid('cannot be verified');
-  return new TailraceError(
-    'keys_unavailable',
-    'The keys that tokens are verified with cannot be had now; try again shortly.',
-    { details: { fault: messageOf(thrown) } },
-  );
+  return invalid('cannot be verified');
 }
 
-/** Only a JWKS_URL is fetched; jose gives what fetch throws, and two errors of its own. */
-function isFetchFault(thrown: unknown): boolean {
-  if (!(thrown instanceof errors.JOSEError)) return true;
-  return ['ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC'].includes(thrown.code);
+/**
+ * A token from the future would outlive the revocation of its subject, and so would one that does not say since when
+ * it is good where revocations are forgotten after the longest life of a token.
+ */
+function checkLifetime(
+  { iat, exp = 0 }: JWTPayload,
+  lifetimeMaxMs: number | undefined,
+  nowMs: number,
+): void {
+  if (exp > LATEST_S) throw invalid('has a claim exp that does not fit here');
+  if (iat !== undefined && iat > nowMs / 1_000 + CLOCK_TOLERANCE_S) {
+    throw invalid('has a claim iat that does not fit here');
+  }
+  if (lifetimeMaxMs === undefined) return;
+  if (iat === undefined) throw invalid('has no claim iat');
+  if ((exp - iat) * 1_000 > lifetimeMaxMs) throw invalid('is made for longer than is allowed here');
 }
 
 /** Checks a verified payload into claims. */
@@ -207,38 +297,19 @@ function readClaims(payload: JWTPayload, { tenantClaim, rolesClaim }: TokenProfi
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) {
     throw invalid(`has no list of names in its claim ${rolesClaim}`);
   }
-  return { ...rest, sub, exp, tenant, roles, ...(typeof jti === 'string' ? { jti } : {}) };
-}
-
-async function keyGetter(keys: TokenKeys): Promise<JWTVerifyGetKey> {
-  switch (keys.kind) {
-    case 'local': {
-      const { kid, publicKey } = keys.key;
-      return async (header) => {
-        if (header.kid === kid) return publicKey;
-        throw new errors.JWKSNoMatchingKey();
-      };
-    }
-    case 'url':
-      return createRemoteJWKSet(new URL(keys.url), { timeoutDuration: FETCH_TIMEOUT_MS });
-    case 'file':
-      try {
-        const set: JSONWebKeySet = JSON.parse(await readFile(keys.path, 'utf8'));
-        return createLocalJWKSet(set);
-      } catch (thrown) {
-        throw new TailraceError(
-          'jwks_invalid',
-          `JWKS_FILE ${keys.path} holds no JSON Web Key Set (${messageOf(thrown)}).`,
-        );
-      }
+  for (const [claim, name] of [
+    ['sub', sub],
+    ['jti', jti ?? ''],
+    [tenantClaim, tenant],
+  ] as const) {
+    if (!isName(name)) throw invalid(`has a claim ${claim} that does not fit here`);
   }
+  return { ...rest, sub, exp, tenant, roles, ...(jti === undefined ? {} : { jti }) };
 }
 
-function invalid(fault: string): TailraceError {
-  return new TailraceError('token_invalid', `The token ${fault}.`);
-}
-
-function expired(expS: number): TailraceError {
-  const when = new Date(Math.max(0, expS) * 1000).toISOString();
-  return new TailraceError('token_expired', `The token is over since ${when}; get a new one.`);
+/** Whether a text can be kept, and asked for again. */
+export function isName(text: unknown): text is string {
+  return (
+    typeof text === 'string' && Buffer.byteLength(text) <= NAME_BYTES_MAX && !UNSTORABLE.test(text)
+  );
 }
