@@ -27,7 +27,7 @@ function options() {
 describe('the shipped rules in WebAssembly', () => {
   let evaluate: Evaluate;
   beforeAll(async () => {
-    evaluate = await createEvaluator(await readBundleFile(shippedBundlePath()));
+    evaluate = createEvaluator(await readBundleFile(shippedBundlePath()));
   });
 
   test.each(cases)('$note', ({ input, expect: result }) => {

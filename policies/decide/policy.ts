@@ -7,7 +7,8 @@ import { compiledRegexes, REGEX_CACHE_MAX } from '../../lib/selector-regex.ts';
 import { type Bundle, readBundleFile, shippedBundlePath } from '../bundles/bundle.ts';
 import { createDecider, createDecisionDesk } from './decider.ts';
 import type { OnDecision, Policy } from './decision.ts';
-import { createEvaluator, MEMORY_PAGES_MAX } from './evaluator.ts';
+import { createEvaluator } from './evaluator.ts';
+import { MEMORY_PAGES_MAX } from './instance.ts';
 
 export interface PolicyOptions {
   readonly metrics: Metrics;
@@ -37,7 +38,7 @@ export async function loadPolicy(
 /** Makes the policy of a bundle. @throws TailraceError `policy_bundle_invalid`. */
 export async function createPolicy(bundle: Bundle, options: PolicyOptions): Promise<Policy> {
   const { metrics, clock, memoryPagesMax = MEMORY_PAGES_MAX } = options;
-  const evaluate = await createEvaluator(bundle, memoryPagesMax);
+  const evaluate = createEvaluator(bundle, memoryPagesMax);
   const activatedMs = clock();
   metrics.gauge(
     'tailrace_policy_bundle_age_seconds',
