@@ -39,9 +39,11 @@ function withoutGo() {
 }
 
 function withGo(opa) {
+  checkData(opa);
   run(opa, ['fmt', '--fail', '--diff', RULES]);
-  run(opa, ['check', '--strict', '--capabilities', 'capabilities.json', RULES, 'cases.json']);
-  run(opa, ['test', RULES, 'cases.json']);
+  const rules = ['--ignore', '*.schema.json', RULES, 'cases.json'];
+  run(opa, ['check', '--strict', '--capabilities', 'capabilities.json', ...rules]);
+  run(opa, ['test', ...rules]);
 
   const committed = readCommitted();
   const revision = committed === undefined ? 1 : revisionOf(committed);
@@ -60,6 +62,41 @@ function withGo(opa) {
   }
 }
 
+/** Holds each data.json against the schema beside it, with OPA's own validator; a fault is told with its place. */
+function checkData(opa) {
+  const faults = listSources(RULES)
+    .filter((path) => path.endsWith('.json'))
+    .flatMap((path) => dataFaults(opa, join(RULES, path)));
+  if (faults.length === 0) return;
+  console.error(faults.join('\n'));
+  process.exit(1);
+}
+
+function dataFaults(opa, path) {
+  const schema = readFileSync(path.replace(/\.json$/, '.schema.json'), 'utf8');
+  const input = JSON.stringify([parseJson(path), JSON.parse(schema)]);
+  const args = [
+    'eval',
+    '--format',
+    'raw',
+    '--stdin-input',
+    'json.match_schema(input[0], input[1])',
+  ];
+  const { status, stdout, stderr } = spawnSync(opa, args, { input, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`opa eval failed on the schema of ${path}: ${stdout}${stderr}`);
+  const [, found] = JSON.parse(stdout);
+  return found.map(({ error }) => `policies/${path}: ${error}`);
+}
+
+function parseJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    console.error(`policies/${path}: ${error.message}`);
+    process.exit(1);
+  }
+}
+
 /** Builds in a folder of its own, where the manifest can stand beside the rules; gives the bundle's bytes. */
 function build(opa, revision) {
   const stage = mkdtempSync(join(tmpdir(), 'tailrace-policy-'));
@@ -70,7 +107,7 @@ function build(opa, revision) {
     }
     const manifest = {
       revision: String(revision),
-      roots: ['roles', 'tailrace'],
+      roots: ['tailrace', ...dataFolders()],
       rego_version: 1,
       metadata: { sources_sha256: hashSources(RULES) },
     };
@@ -82,6 +119,13 @@ function build(opa, revision) {
   } finally {
     rmSync(stage, { recursive: true });
   }
+}
+
+/** The data documents stand below the names of their folders. */
+function dataFolders() {
+  return listSources(RULES)
+    .filter((path) => path.endsWith('/data.json'))
+    .map((path) => dirname(path).replaceAll('\\', '/'));
 }
 
 /** Runs OPA; what it has to say goes through, and a failure ends the build. */

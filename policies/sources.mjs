@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Lists the rules and data below a folder, by path, tests left out. */
+/** Lists the rules and data below a folder, by path; tests and schemas are left out. */
 export function listSources(folder) {
   return readdirSync(folder, { recursive: true })
     .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => /\.(rego|json)$/.test(path) && !path.endsWith('_test.rego'))
+    .filter((path) => /\.(rego|json)$/.test(path) && !/(_test\.rego|\.schema\.json)$/.test(path))
     .sort();
 }
 

@@ -6,8 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { hashSources } from '../sources.mjs';
-import { readBundle, readBundleFile, shippedBundlePath } from './bundle.ts';
+import {
+  readBundleFile,
+  readBundle as readFiles,
+  shippedBundlePath,
+  unpackBundle,
+} from './bundle.ts';
 
+const readBundle = (packed: Uint8Array) => readFiles(unpackBundle(packed));
 const RULES = fileURLToPath(new URL('../rego', import.meta.url));
 
 /** A tar.gz of these files. */
@@ -43,10 +49,12 @@ describe('the shipped bundle', () => {
     expect(metadata.sources_sha256, advice).toBe(hashSources(RULES));
   });
 
-  it('holds the table of roles as it stands in policies/rego', async () => {
+  it('holds the data documents as they stand in policies/rego', async () => {
     const { data, revision } = await readBundleFile(shippedBundlePath());
-    const table: unknown = JSON.parse(await readFile(join(RULES, 'roles/data.json'), 'utf8'));
-    expect(data).toEqual({ roles: table });
+    for (const name of ['roles', 'groups', 'shifts', 'classification']) {
+      const text = await readFile(join(RULES, name, 'data.json'), 'utf8');
+      expect(data[name], name).toEqual(JSON.parse(text));
+    }
     expect(Number(revision)).toBeGreaterThan(0);
   });
 });

@@ -16,7 +16,10 @@ interface Case {
 }
 
 const casesUrl = new URL('../cases.json', import.meta.url);
-const { cases } = JSON.parse(readFileSync(casesUrl, 'utf8')) as { readonly cases: readonly Case[] };
+const { cases, tables } = JSON.parse(readFileSync(casesUrl, 'utf8')) as {
+  readonly cases: readonly Case[];
+  readonly tables: Readonly<Record<string, unknown>>;
+};
 const NOW_MS = 1_700_000_000_000;
 const CLAIMS: Claims = { sub: 's', tenant: 'acme', roles: ['viewer'], exp: 2_000_000_000 };
 
@@ -27,7 +30,8 @@ function options() {
 describe('the shipped rules in WebAssembly', () => {
   let evaluate: Evaluate;
   beforeAll(async () => {
-    evaluate = createEvaluator(await readBundleFile(shippedBundlePath()));
+    const shipped = await readBundleFile(shippedBundlePath());
+    evaluate = createEvaluator({ ...shipped, data: { ...shipped.data, ...tables } });
   });
 
   test.each(cases)('$note', ({ input, expect: result }) => {

@@ -1,9 +1,16 @@
-# The decision that tailrace asks for: every rule has to permit, and the first that does not gives the reason.
+# The decision that tailrace asks for: every rule has to permit. Which one refused, and why, is said in reasons.rego;
+# which series are granted, in series.rego.
 package tailrace
 
 import data.tailrace.assets
+import data.tailrace.classification
+import data.tailrace.devices
+import data.tailrace.groups
 import data.tailrace.obligations
+import data.tailrace.reasons
 import data.tailrace.roles
+import data.tailrace.series
+import data.tailrace.shifts
 import data.tailrace.tenancy
 
 # METADATA
@@ -11,26 +18,20 @@ import data.tailrace.tenancy
 # entrypoint: true
 decision := {
 	"allow": true,
-	"reason": $"role {concat(", ", sort(roles.granting))} may {input.action}",
-	"series": assets.series,
+	"reason": reasons.granted,
+	"series": series.selectors,
 	"obligations": obligations.limits,
 } if {
 	tenancy.permitted
 	roles.permitted
+	shifts.permitted
+	groups.permitted
 	assets.permitted
+	devices.permitted
+	classification.permitted
 } else := {
 	"allow": false,
-	"reason": reason,
+	"reason": reasons.refused,
 	"series": [],
 	"obligations": {},
-}
-
-default reason := "no rule permits this"
-
-reason := tenancy.refusal if {
-	not tenancy.permitted
-} else := roles.refusal if {
-	not roles.permitted
-} else := assets.refusal if {
-	not assets.permitted
 }

@@ -21,7 +21,7 @@ limits(roles) := found if {
 }
 
 test_one_role_is_held_to_its_own_obligations if {
-	limits(["guest"]) == {"finest_step_ms": 60000, "lookback_ms": 1000, "redact": ["crew", "site"]}
+	limits(["guest"]) == {"finest_step_ms": 60000, "lookback_ms": 1000, "redact": ["site", "crew"]}
 }
 
 test_of_several_roles_the_most_generous_counts if {

@@ -4,10 +4,12 @@ package tailrace.obligations
 
 import data.tailrace.roles
 
-limits[name] := value if {
+limits := data.roles[only].obligations if {
+	count(roles.granting) == 1
+	some only in roles.granting
+} else := {name: widest(name, values) |
 	some name in shared
 	values := {data.roles[role].obligations[name] | some role in roles.granting}
-	value := widest(name, values)
 }
 
 shared := intersection({object.keys(data.roles[role].obligations) | some role in roles.granting})

@@ -1,0 +1,28 @@
+// What the schemas of data documents say twice, once for authors and once for the engine, is the same.
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { readVerdict } from './decide/verdict.ts';
+import { ACTIONS } from './grant.ts';
+
+interface RolesSchema {
+  readonly additionalProperties: {
+    readonly properties: {
+      readonly actions: { readonly items: { readonly enum: readonly string[] } };
+      readonly obligations: { readonly properties: Readonly<Record<string, object>> };
+    };
+  };
+}
+
+const schemaUrl = new URL('rego/roles/data.schema.json', import.meta.url);
+const schema = JSON.parse(readFileSync(schemaUrl, 'utf8')) as RolesSchema;
+const { actions, obligations } = schema.additionalProperties.properties;
+
+test('a role may be given every action that there is, and no other', () => {
+  expect(actions.items.enum).toEqual(ACTIONS);
+});
+
+test.each(Object.keys(obligations.properties))('the engine knows the obligation %s', (name) => {
+  const value = name === 'redact' ? ['site'] : 1;
+  const decision = { allow: true, reason: '', series: [[]], obligations: { [name]: value } };
+  expect(readVerdict([{ result: decision }])).toMatchObject({ understood: true });
+});
