@@ -57,6 +57,14 @@ function literalTest(source: string): RegexTest | undefined {
   return undefined;
 }
 
+/** True for an expression that needs no engine: asking it costs no more than remembering what it said. */
+export function isLiteral(source: string): boolean {
+  return (
+    LITERAL_ALTERNATIVES.test(source) ||
+    (/\.[*+]$/.test(source) && LITERAL.test(source.slice(0, -2)))
+  );
+}
+
 function compileRe2(source: string): RegexTest | RegexFault {
   if (source.length > REGEX_LENGTH_MAX) {
     return { fault: `it is longer than ${REGEX_LENGTH_MAX} characters` };

@@ -1,7 +1,7 @@
 // Selectors: Prometheus' syntax, RE2 semantics, matched here and nowhere else (three engines would be three opinions).
 // Text is read by parseSelector, written by formatSelector; compileSelector makes the predicate that decides.
 import { TailraceError } from './errors.ts';
-import { compileRegex } from './selector-regex.ts';
+import { compileRegex, isLiteral } from './selector-regex.ts';
 import { scanString } from './selector-string.ts';
 
 export type MatchOperator = '=' | '!=' | '=~' | '!~';
@@ -27,6 +27,8 @@ export type SeriesPredicate = (series: Selectable) => boolean;
 
 const SELECTOR_LENGTH_MAX = 4096;
 const SELECTOR_MATCHERS_MAX = 32;
+/** Values whose answer one predicate keeps; 100 bytes each, or so. */
+const VALUES_REMEMBERED_MAX = 10_000;
 
 const EXAMPLE = '{asset="rig-7",channel=~"mud/.+"}';
 const BLANK = /(?:\s|#[^\n]*)*/y;
@@ -95,9 +97,26 @@ function compileMatcher({ label, op, value }: Matcher): SeriesPredicate {
   const read = labelReader(label);
   if (op === '=') return (series) => read(series) === value;
   if (op === '!=') return (series) => read(series) !== value;
-  const matches = compileRegexAt(value, undefined);
+  const test = compileRegexAt(value, undefined);
+  const matches = isLiteral(value) ? test : remembering(test);
   if (op === '=~') return (series) => matches(read(series));
   return (series) => !matches(read(series));
+}
+
+/**
+ * Asks once for each value. Many series share few values of a label: against 100,000 series of 1,000 channels an
+ * expression of 1,000 instructions takes a hundredth of the time. Lives as long as its predicate, a request or so.
+ */
+function remembering(matches: (value: string) => boolean): (value: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (value) => {
+    let matched = known.get(value);
+    if (matched === undefined) {
+      matched = matches(value);
+      if (known.size < VALUES_REMEMBERED_MAX) known.set(value, matched);
+    }
+    return matched;
+  };
 }
 
 function labelReader(label: string): (series: Selectable) => string {

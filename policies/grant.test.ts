@@ -5,9 +5,10 @@ import { compileSelector, type Selector } from '../lib/selector.ts';
 import {
   allows,
   type Grant,
+  mayName,
   type OwnedSeries,
-  redactLabels,
   redactSelector,
+  redactSeries,
   seriesFilter,
   visibleSeries,
 } from './grant.ts';
@@ -87,20 +88,34 @@ describe('the series of a grant', () => {
 });
 
 describe('redaction', () => {
-  const grant = grantOf([[]], { obligations: { redact: ['crew'] } });
+  function redacting(...redact: string[]): Grant {
+    return grantOf([[]], { obligations: { redact } });
+  }
+  const series = { ...seriesOf('a', { labels: { crew: 'x', site: 'y' } }), unit: 'bar', id: 7 };
 
   it('takes the labels away and leaves the others', () => {
-    expect(redactLabels(grant, { crew: 'x', site: 'y' })).toEqual({ site: 'y' });
-    expect(redactLabels(grantOf([[]]), { crew: 'x' })).toEqual({ crew: 'x' });
+    expect(redactSeries(redacting('crew'), series)).toEqual({ ...series, labels: { site: 'y' } });
+    expect(redactSeries(redacting(), series)).toBe(series);
+  });
+
+  it('empties asset, channel and unit, which are labels too, and no name can be said then', () => {
+    const shown = redactSeries(redacting('asset', 'channel', 'unit'), series);
+    expect(shown).toEqual({ ...series, asset: '', channel: '', unit: null });
+    expect(
+      redacting('asset', 'channel').obligations.redact?.map((one) => mayName(redacting(one))),
+    ).toEqual([false, false]);
+    expect(mayName(redacting('unit', 'crew'))).toBe(true);
   });
 
   it('finds by selector exactly what would be found if the labels were absent', () => {
     const selector = fc.array(anyMatcher, { maxLength: 3 });
+    const redact = fc.subarray(['asset', 'channel', 'unit', 'site', 'crew']);
     fc.assert(
-      fc.property(selector, anySeries, (asked, series) => {
-        const shown = { ...series, labels: redactLabels(grant, series.labels) };
+      fc.property(selector, anySeries, redact, (asked, hidden, labels) => {
+        const grant = redacting(...labels);
+        const shown = redactSeries(grant, { ...hidden, unit: null });
         const applied = redactSelector(grant, asked);
-        const found = applied !== undefined && compileSelector(applied)(series);
+        const found = applied !== undefined && compileSelector(applied)(hidden);
         expect(found).toBe(compileSelector(asked)(shown));
       }),
     );

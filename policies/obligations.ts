@@ -38,8 +38,28 @@ export function clampRange(grant: Grant, domain: Domain, nowUs: number): Domain 
   return { startUs, endUs: Math.max(startUs, endUs), stepUs };
 }
 
+/**
+ * From when and until when points may be shown at all: in whole buckets of the finest step, where there is one. Both may
+ * be infinite, and the span may be empty.
+ */
+export function permittedSpan(grant: Grant, nowUs: number): Pick<Domain, 'startUs' | 'endUs'> {
+  const always = { startUs: Number.NEGATIVE_INFINITY, endUs: Number.POSITIVE_INFINITY };
+  const { startUs, endUs } = clampRange(grant, { ...always, stepUs: 'raw' }, nowUs);
+  return { startUs, endUs };
+}
+
+/**
+ * Where buckets that were to be counted from `originUs` are counted from under the grant. Buckets of weeks start on
+ * Mondays: unless the finest step divides that distance from 1970, the difference of a week and of the finest buckets
+ * beside it would be finer than the finest, so they start at the last edge of such a bucket instead.
+ */
+export function permittedOrigin(grant: Grant, originUs: number): number {
+  const { finest_step_ms: finestMs } = grant.obligations;
+  return finestMs === undefined ? originUs : roundDown(originUs, finestMs * 1000);
+}
+
 function coarsened(stepUs: StepUs, finestMs: number | undefined): StepUs {
-  if (finestMs === undefined || finestMs === 0) return stepUs;
+  if (finestMs === undefined) return stepUs;
   const finestUs = finestMs * 1000;
   return stepUs === 'raw' ? finestUs : roundUp(stepUs, finestUs);
 }

@@ -1,7 +1,14 @@
 // Which series a request names, and which of them its caller may see.
 import { messageOf, TailraceError } from '../lib/errors.ts';
 import { compileSelector, parseSelector, type Selector } from '../lib/selector.ts';
-import { type Grant, redactSelector, seriesFilter, visibleSeries } from '../policies/grant.ts';
+import {
+  type Grant,
+  mayName,
+  redactSelector,
+  redactSeries,
+  seriesFilter,
+  visibleSeries,
+} from '../policies/grant.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import type { Series } from '../store/series.ts';
 import type { Parameter } from './http/routes.ts';
@@ -65,38 +72,104 @@ export function readChoice(reader: ParameterReader): Choice {
   return chooseBy(reader.many('series'), reader.one('match'));
 }
 
-/** All series that a name stands for; several where they differ in labels only. */
-function findByName(name: string, tenant: string, catalogue: Catalogue): Series[] {
+/**
+ * What a selector may take over all series, in ms. Values are asked once each, so this is met only by expressions of
+ * hundreds of instructions over many series of different channels (1.4 ms a series); the loop is everybody's.
+ */
+const SELECTION_MAX_MS = 2_000;
+const LOOK_AT_THE_CLOCK_EVERY = 256;
+
+/** Series that a selector can find: those of one asset where it names one, as most do. */
+function candidates(selector: Selector, { tenant }: Grant, catalogue: Catalogue) {
+  const asset = selector.find(({ label, op }) => label === 'asset' && op === '=');
+  if (asset === undefined) return catalogue.ofTenant(tenant);
+  return catalogue.ofAsset(tenant, asset.value);
+}
+
+/**
+ * The series that a selector finds among those the caller may see, by id and as the caller may see them, from the id
+ * after `afterId` on and at most `max`.
+ *
+ * @throws TailraceError `too_costly` where the selector takes too long.
+ */
+export function selectVisible(
+  selector: Selector,
+  grant: Grant,
+  catalogue: Catalogue,
+  { afterId = 0, max = Number.POSITIVE_INFINITY } = {},
+): Series[] {
+  const seen = redactSelector(grant, selector);
+  if (seen === undefined) return [];
+  const matches = compileSelector(seen);
+  const allowed = seriesFilter(grant);
+  const sinceMs = performance.now();
+  const found: Series[] = [];
+  let looked = 0;
+  for (const series of candidates(seen, grant, catalogue)) {
+    if (series.id <= afterId) continue;
+    if (found.length >= max) break;
+    looked += 1;
+    if (looked % LOOK_AT_THE_CLOCK_EVERY === 0) checkDuration(sinceMs);
+    if (allowed(series) && matches(series)) found.push(redactSeries(grant, series));
+  }
+  return found;
+}
+
+function checkDuration(sinceMs: number): void {
+  if (performance.now() - sinceMs <= SELECTION_MAX_MS) return;
+  throw new TailraceError(
+    'too_costly',
+    'The regular expressions of the selector take too long over this many series: name an asset, or shorten them.',
+    { details: { parameter: 'match' } },
+  );
+}
+
+/** Of series that have just been created those that a selector finds, as the caller may see them. */
+export function selectCreated(
+  selector: Selector,
+  grant: Grant,
+  created: readonly Series[],
+): Series[] {
+  const seen = redactSelector(grant, selector);
+  if (seen === undefined) return [];
+  const found = visibleSeries(grant, created).filter(compileSelector(seen));
+  return found.map((series) => redactSeries(grant, series));
+}
+
+/** Of the series with these ids those that the caller may see, as it may see them. */
+export function shownByIds(
+  ids: Iterable<number>,
+  grant: Grant,
+  catalogue: Pick<Catalogue, 'byId'>,
+): Series[] {
+  const known = Array.from(ids).flatMap((id) => catalogue.byId(id) ?? []);
+  return visibleSeries(grant, known).map((series) => redactSeries(grant, series));
+}
+
+/**
+ * The visible series that a name stands for; several where they differ in labels only. What is hidden does not count:
+ * a name means to a caller what it would mean if the hidden series were not there.
+ */
+function findByName(
+  name: string,
+  grant: Grant,
+  catalogue: Catalogue,
+  allowed: (series: Series) => boolean,
+): readonly Series[] {
   if (/^\d{1,10}$/.test(name)) {
     const series = catalogue.byId(Number(name));
-    return series?.tenant === tenant ? [series] : [];
+    return series !== undefined && allowed(series) ? [series] : [];
   }
   const slash = name.indexOf('/');
-  if (slash < 0) return [];
+  if (slash < 0 || !mayName(grant)) return [];
   const [asset, channel] = [name.slice(0, slash), name.slice(slash + 1)];
-  const plain = catalogue.find(tenant, asset, channel);
-  if (plain !== undefined) return [plain];
-  return catalogue.select(tenant, [
-    [
-      { label: 'asset', op: '=', value: asset },
-      { label: 'channel', op: '=', value: channel },
-    ],
-  ]);
-}
-
-/** The series that a selector finds among those the caller may see, by id. */
-export function selectVisible(selector: Selector, grant: Grant, catalogue: Catalogue): Series[] {
-  const seen = redactSelector(grant, selector);
-  return seen === undefined ? [] : visibleSeries(grant, catalogue.select(grant.tenant, [seen]));
-}
-
-/** The predicate of a selector as this caller may use it. */
-export function selectorFilter(selector: Selector, grant: Grant): (series: Series) => boolean {
-  const seen = redactSelector(grant, selector);
-  return seen === undefined ? () => false : compileSelector(seen);
+  const visible = catalogue.named(grant.tenant, asset, channel).filter(allowed);
+  const plain = visible.find(({ labels }) => Object.keys(labels).length === 0);
+  return plain === undefined ? visible : [plain];
 }
 
 export interface Chosen {
+  /** As the caller may see them. */
   readonly series: readonly Series[];
   /** Names that stand for nothing that this caller may see. */
   readonly unknown: readonly string[];
@@ -111,9 +184,9 @@ export function resolveChoice(choice: Choice, grant: Grant, catalogue: Catalogue
   const series = new Map<number, Series>();
   const unknown: string[] = [];
   for (const name of choice.names) {
-    const found = findByName(name, grant.tenant, catalogue).filter(allowed);
+    const found = findByName(name, grant, catalogue, allowed);
     if (found.length === 0) unknown.push(name);
-    for (const one of found) series.set(one.id, one);
+    for (const one of found) series.set(one.id, redactSeries(grant, one));
   }
   return { series: [...series.values()], unknown };
 }

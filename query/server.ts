@@ -9,6 +9,7 @@ import type { Metrics } from '../lib/metrics.ts';
 import type { Policy } from '../policies/decide/decision.ts';
 import type { TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Catalogue } from '../store/catalogue.ts';
+import type { DecisionReader } from '../store/decisions.ts';
 import type { Latest } from '../store/latest.ts';
 import type { RangeReader } from '../store/range/read.ts';
 import { createAuthority } from './authority.ts';
@@ -17,6 +18,7 @@ import { createRegistry, type Route } from './http/routes.ts';
 import { commonHeaders, createService } from './http/serve.ts';
 import { serveWebSockets } from './http/websocket.ts';
 import { rangeRoute } from './range/route.ts';
+import { decisionsRoute } from './routes/decisions.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
 import { latestRoute } from './routes/latest.ts';
 import { meRoute } from './routes/me.ts';
@@ -38,6 +40,8 @@ export interface QueryServerOptions {
   readonly feed: Feed;
   readonly policy: Policy;
   readonly tokens: TokenVerifier;
+  /** What was decided; without it there is no `/v1/decisions`. */
+  readonly decisions?: DecisionReader | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -70,19 +74,20 @@ const MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
  * @throws TailraceError `http_engine`, `http_port` (the address is taken or not ours), `route_without_grant`.
  */
 export async function startQueryServer(options: QueryServerOptions): Promise<QueryServer> {
-  const { catalogue, rangeReader, latest, feed, clock, log, metrics } = options;
+  const { catalogue, rangeReader, latest, feed, decisions, clock, log, metrics } = options;
   const engine = loadEngine();
   const authority = createAuthority(options);
   const corsOrigins = new Set(options.corsOrigins);
   const sources = { catalogue, rangeReader, feed, clock };
   const tails = await createTails({ ...sources, authority, log, metrics });
   const interfaceRoutes = [
-    seriesRoute({ catalogue, latest }),
+    seriesRoute({ ...sources, latest }),
     rangeRoute(sources),
     latestRoute({ ...sources, latest }),
     tails.route,
     ticketsRoute({ authority, clock }),
     meRoute({ authority, clock }),
+    ...(decisions === undefined ? [] : [decisionsRoute({ decisions, clock })]),
     signInRoute(options.signIn),
     ...healthRoutes(options),
     ...(options.routes ?? []),

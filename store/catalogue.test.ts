@@ -5,7 +5,6 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
 import { type Catalogue, openCatalogue, type WantedSeries } from './catalogue.ts';
-import type { Series } from './series.ts';
 
 const log = createLog('silent');
 let opened: TestDatabase;
@@ -160,26 +159,25 @@ describe('the catalogue', () => {
     await catalogue.stop();
   });
 
-  it("selects among a tenant's series, by id", async () => {
+  it('gives the series of a tenant, of an asset and of a name, by id', async () => {
     const catalogue = await open(newFeed());
-    const [metres, site, plain] = await catalogue.ensure([
-      wanted('select/a', { unit: 'm' }),
+    const [a, site, plain, other] = await catalogue.ensure([
+      wanted('select/a'),
       wanted('select/b', { labels: { site: 'x' } }),
       wanted('select/b'),
+      wanted('select/c', { asset: 'rig-other' }),
     ]);
-    await catalogue.ensure([wanted('select/a', { tenant: 'other' })]);
-    const byId = (...series: (Series | undefined)[]) =>
-      series.sort((a, b) => (a?.id ?? 0) - (b?.id ?? 0));
-    const under = { label: 'channel', op: '=~', value: 'select/.*' } as const;
-    expect(catalogue.select('acme', [[under]])).toEqual(byId(metres, site, plain));
-    expect(
-      catalogue.select('acme', [
-        [under, { label: 'site', op: '=', value: 'x' }],
-        [under, { label: 'unit', op: '=', value: 'm' }],
-      ]),
-    ).toEqual(byId(metres, site));
-    expect(catalogue.select('acme', [])).toEqual([]);
-    expect(catalogue.select('nobody', [[]])).toEqual([]);
+    const [foreign] = await catalogue.ensure([wanted('select/a', { tenant: 'other' })]);
+    const { tenant, asset } = plain!;
+    expect(catalogue.ofTenant('other')).toEqual([foreign]);
+    expect(catalogue.ofTenant('nobody')).toEqual([]);
+    const ofAsset = catalogue.ofAsset(tenant, asset);
+    expect(ofAsset).toEqual(expect.arrayContaining([a, site, plain]));
+    expect(ofAsset).not.toContain(other);
+    expect(ofAsset.map(({ id }) => id)).toEqual(ofAsset.map(({ id }) => id).sort((x, y) => x - y));
+    expect(catalogue.ofAsset(tenant, 'nothing')).toEqual([]);
+    expect(catalogue.named(tenant, asset, 'select/b')).toEqual([plain, site]);
+    expect(catalogue.named('other', asset, 'select/b')).toEqual([]);
     await catalogue.stop();
   });
 });

@@ -3,7 +3,6 @@ import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Feed, FeedRecord } from '../lib/feed/feed.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
-import { compileSelector, type Selector } from '../lib/selector.ts';
 import { insertSeries } from '../sql/statements/insertSeries.ts';
 import {
   type SeriesRow,
@@ -35,6 +34,8 @@ export interface Catalogue {
   find(tenant: string, asset: string, channel: string): Series | undefined;
   findByIdentity(identity: SeriesIdentity): Series | undefined;
   byId(id: number): Series | undefined;
+  /** All series of one asset and channel: the one without labels first, the others by id. */
+  named(tenant: string, asset: string, channel: string): readonly Series[];
   /**
    * Creates what is missing, in one statement, and tells the feed; gives the series of `wanted` in its order. Throws
    * TailraceError `series_limit` (there are as many as may be) or `series_unstorable` (a name too long, or with
@@ -44,8 +45,10 @@ export interface Catalogue {
   ensure(wanted: readonly WantedSeries[]): Promise<Series[]>;
   /** Looks ids up that other processes created; gives those that exist. */
   lookUp(ids: readonly number[]): Promise<Series[]>;
-  /** All series of a tenant that match any of the selectors, by id. */
-  select(tenant: string, selectors: readonly Selector[]): Series[];
+  /** Series of one asset, by id. */
+  ofAsset(tenant: string, asset: string): readonly Series[];
+  /** Series of a tenant, by id; not to be kept. */
+  ofTenant(tenant: string): readonly Series[];
   all(): Iterable<Series>;
   readonly size: number;
   stop(): Promise<void>;
@@ -136,14 +139,11 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
     find: index.find,
     findByIdentity: index.findByIdentity,
     byId: index.byId,
+    named: index.named,
     ensure,
     lookUp,
-    select(tenant, selectors) {
-      const predicates = selectors.map(compileSelector);
-      return index
-        .ofTenant(tenant)
-        .filter((series) => predicates.some((matches) => matches(series)));
-    },
+    ofAsset: index.ofAsset,
+    ofTenant: index.ofTenant,
     all: index.all,
     get size() {
       return index.size;

@@ -6,6 +6,10 @@ export interface SeriesIndex {
   find(tenant: string, asset: string, channel: string): Series | undefined;
   findByIdentity(identity: SeriesIdentity): Series | undefined;
   byId(id: number): Series | undefined;
+  /** All of one asset and channel, which differ in their labels: the one without first, the others by id. */
+  named(tenant: string, asset: string, channel: string): readonly Series[];
+  /** Of one asset, by id. */
+  ofAsset(tenant: string, asset: string): readonly Series[];
   /** Of one tenant, by id. */
   ofTenant(tenant: string): readonly Series[];
   all(): Iterable<Series>;
@@ -56,6 +60,14 @@ export function createSeriesIndex(): SeriesIndex {
       return key === '' ? found?.plain : found?.labelled.get(key);
     },
     byId: (id) => byId.get(id),
+    named(tenant, asset, channel) {
+      const found = channelOf(tenant, asset, channel);
+      return found === undefined ? [] : seriesOf(found);
+    },
+    ofAsset(tenant, asset) {
+      const channels = tenants.get(tenant)?.assets.get(asset)?.values() ?? [];
+      return [...channels].flatMap(seriesOf).sort((a, b) => a.id - b.id);
+    },
     ofTenant(name) {
       const tenant = tenants.get(name);
       if (tenant === undefined) return [];
@@ -79,6 +91,12 @@ export function labelsKey(labels: Readonly<Record<string, string>>): string {
   const names = Object.keys(labels);
   if (names.length === 0) return '';
   return JSON.stringify(names.sort().map((name) => [name, labels[name]]));
+}
+
+/** The one without labels first, the others by id. */
+function seriesOf({ plain, labelled }: Channel): Series[] {
+  const others = [...labelled.values()].sort((a, b) => a.id - b.id);
+  return plain === undefined ? others : [plain, ...others];
 }
 
 function newTenant(): Tenant {

@@ -2,7 +2,7 @@
 // the others from the same tables.
 import { pack } from 'msgpackr';
 import { encodeCursor } from '../../lib/feed/feed.ts';
-import { type Grant, redactLabels } from '../../policies/grant.ts';
+import type { Grant } from '../../policies/grant.ts';
 import type { RangeAnswer } from '../../store/range/range.ts';
 import type { Series } from '../../store/series.ts';
 import type { Cells, Column, SeriesTable } from './table.ts';
@@ -69,20 +69,20 @@ export function rangeEtag(answered: Answered, series: string): string {
   return JSON.stringify([range, next, revision, obligations]) + series;
 }
 
-function headOf(series: Series, grant: Grant) {
-  const { id, asset, channel, labels, unit } = series;
-  return { id, asset, channel, labels: redactLabels(grant, labels), unit };
+/** What is said of a series; it is redacted already, where its name was looked up. */
+function headOf({ id, asset, channel, labels, unit }: Series) {
+  return { id, asset, channel, labels, unit };
 }
 
-function seriesText({ series, columns }: SeriesTable, grant: Grant): string {
-  const head = JSON.stringify(headOf(series, grant)).slice(0, -1);
+function seriesText({ series, columns }: SeriesTable): string {
+  const head = JSON.stringify(headOf(series)).slice(0, -1);
   const cells = columns.map((column) => `,${JSON.stringify(column.name)}:${cellsText(column)}`);
   return `${head}${cells.join('')}}`;
 }
 
 /** The series of an answer as JSON. */
 export function seriesJson(answered: Answered): string {
-  return `[${answered.tables.map((table) => seriesText(table, answered.grant)).join(',')}]`;
+  return `[${answered.tables.map(seriesText).join(',')}]`;
 }
 
 /** The answer as a JSON object, around series that `seriesJson` wrote. */
@@ -103,7 +103,7 @@ function plainCells({ kind, cells }: Column): (number | string | null)[] {
 export function rangeValue(answered: Answered): Record<string, unknown> {
   const { range, ...rest } = frameOf(answered);
   const series = answered.tables.map((table) => ({
-    ...headOf(table.series, answered.grant),
+    ...headOf(table.series),
     ...Object.fromEntries(table.columns.map((column) => [column.name, plainCells(column)])),
   }));
   const { next, ...members } = rest;

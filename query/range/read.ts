@@ -1,13 +1,12 @@
 // The story of a range behind every protocol: series, obligations, admission, store, columns.
-import { TailraceError } from '../../lib/errors.ts';
 import type { Feed } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
-import { clampRange, type Domain } from '../../policies/obligations.ts';
+import { clampRange, type Domain, permittedOrigin } from '../../policies/obligations.ts';
 import type { RangeAnswer, RangeRequest, RangeResolution } from '../../store/range/range.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import { stepForWidth } from '../../store/range/step.ts';
 import type { Series } from '../../store/series.ts';
-import { admit, stepWithin } from './admission.ts';
+import { admit, checkSeriesMax, withinBudget } from './admission.ts';
 import type { Page } from './page.ts';
 import type { RangeQuery } from './parameters.ts';
 import { needsStats, type SeriesTable, tablesOf } from './table.ts';
@@ -42,16 +41,6 @@ export function askedStepMs(query: RangeQuery): number | null {
   return resolution.kind === 'raw' ? null : stepOf(resolution, endUs - startUs).stepMs;
 }
 
-/** Makes buckets wider where the caller may have `max_points` only. */
-function coarsen(domain: Domain, grant: Grant, seriesCount: number, nowUs: number): Domain {
-  const max = grant.obligations.max_points;
-  if (max === undefined || domain.stepUs === 'raw') return domain;
-  const spanUs = domain.endUs - domain.startUs;
-  if ((spanUs / domain.stepUs) * seriesCount <= max) return domain;
-  const [, stepMs] = stepWithin(spanUs, seriesCount, max);
-  return clampRange(grant, { ...domain, stepUs: stepMs * 1_000 }, nowUs);
-}
-
 /**
  * What the store is asked. Weeks start on Mondays and obligations count from 1970: everything is moved by the origin of
  * the buckets before it is clamped, and back again after.
@@ -64,11 +53,11 @@ function requestOf(
 ): RangeRequest {
   const { resolution, startUs, endUs } = query;
   const asked = resolution.kind === 'raw' ? undefined : stepOf(resolution, endUs - startUs);
-  const originUs = (asked?.originMs ?? 0) * 1_000;
+  const originUs = permittedOrigin(grant, (asked?.originMs ?? 0) * 1_000);
   const stepUs = asked === undefined ? 'raw' : asked.stepMs * 1_000;
   const wanted: Domain = { startUs: startUs - originUs, endUs: endUs - originUs, stepUs };
   const clamped = clampRange(grant, wanted, nowUs - originUs);
-  const domain = coarsen(clamped, grant, series.length, nowUs - originUs);
+  const domain = withinBudget(clamped, grant, series.length, nowUs - originUs);
   const span = { series, startUs: domain.startUs + originUs, endUs: domain.endUs + originUs };
   if (domain.stepUs === 'raw' && resolution.kind === 'raw') {
     const limit = Math.min(resolution.limit, grant.obligations.max_points ?? resolution.limit);
@@ -98,7 +87,7 @@ async function nothing(request: RangeRequest, feed: Feed): Promise<RangeAnswer> 
 /**
  * Answers a range of series that the grant allows, within its obligations.
  *
- * @throws TailraceError `forbidden` (more series than the policy allows at once), `too_costly`.
+ * @throws TailraceError `forbidden` (more series or points than the policy allows at once), `too_costly`.
  */
 export async function readRange(
   series: readonly Series[],
@@ -132,16 +121,6 @@ export function admitRange(
 ): void {
   checkSeriesMax(series.length, grant);
   requestOf(query, series, grant, nowUs);
-}
-
-function checkSeriesMax(count: number, grant: Grant): void {
-  const max = grant.obligations.max_series;
-  if (max === undefined || count <= max) return;
-  throw new TailraceError(
-    'forbidden',
-    `The policy allows ${max} series an answer, and these are ${count}.`,
-    { details: { parameter: 'series', max_series: max } },
-  );
 }
 
 /** The question as the page before it was asked, `now` included, from where that ended. */

@@ -20,7 +20,7 @@ import {
   rangeNdjson,
   seriesJson,
 } from './encode.ts';
-import { decodePage, encodePage, questionOf } from './page.ts';
+import { decodePage, encodePage, type Page, questionOf } from './page.ts';
 import {
   FORMATS,
   type Format,
@@ -106,11 +106,13 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
     format: Format,
     grant: Grant,
     nowUs: number,
+    page: Page | undefined,
   ): Promise<Reply> {
     const question = questionOf(request.query);
-    const page = query.page === undefined ? undefined : decodePage(query.page, question);
     const { startUs, endUs } = page ?? query;
-    const whole = (format === 'csv' || format === 'ndjson') && !query.limited;
+    // Under a budget of points these are paged as well: all pages together would be more than one answer may have.
+    const isBudgeted = grant.obligations.max_points !== undefined;
+    const whole = (format === 'csv' || format === 'ndjson') && !query.limited && !isBudgeted;
     const series = requireChoice(query.choice, grant, sources.catalogue);
     const first = await readRange(series, query, grant, sources, nowUs, page);
     const readNext = ({ answer: { next } }: RangeResult) => {
@@ -135,7 +137,10 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
       const nowMs = sources.clock();
       const query = readRangeQuery(parameterReader(request.query, RANGE_PARAMETERS), nowMs * 1_000);
       const format = formatOf(query, request.headers.get('accept'));
-      const { startUs, endUs } = query;
+      const page =
+        query.page === undefined ? undefined : decodePage(query.page, questionOf(request.query));
+      // A page carries its own domain: that is what is read, so that is what the policy decides on.
+      const { startUs, endUs } = page ?? query;
       return {
         facts: {
           ...factsOf(request),
@@ -143,7 +148,7 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
           end: endUs / 1_000,
           step_ms: askedStepMs(query),
         },
-        handle: ({ grant }) => answer(request, query, format, grant, nowMs * 1_000),
+        handle: ({ grant }) => answer(request, query, format, grant, nowMs * 1_000, page),
       };
     },
   };

@@ -1,29 +1,26 @@
 // GET /v1/latest: the newest point of each series, from memory.
 import type { Clock } from '../../lib/clock.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
-import { type Grant, redactLabels } from '../../policies/grant.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
-import type { Latest, LatestPoint } from '../../store/latest.ts';
+import type { Series } from '../../store/series.ts';
 import { CHOICE_PARAMETERS, readChoice, requireChoice } from '../choice.ts';
 import { reply } from '../http/reply.ts';
 import type { DecidedRoute } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
-import type { RangeSources } from '../range/read.ts';
+import { checkPointsMax, checkSeriesMax } from '../range/admission.ts';
+import { type EndsSources, type ShownEnds, shownEnds } from './ends.ts';
 import { factsOf } from './facts.ts';
-import { isNarrowed, latestWithin } from './latest-within.ts';
 
-export interface LatestRouteOptions extends RangeSources {
+export interface LatestRouteOptions extends EndsSources {
   readonly catalogue: Catalogue;
-  readonly latest: Latest;
   readonly clock: Clock;
 }
 
-function view(point: LatestPoint, grant: Grant, nowMs: number) {
-  const { id, asset, channel, unit } = point.series;
-  const labels = redactLabels(grant, point.series.labels);
-  const t = point.timeUs / 1_000;
-  const q = point.quality === 0 ? undefined : point.quality;
-  return { id, asset, channel, labels, unit, t, v: point.value, q, age_ms: Math.round(nowMs - t) };
+function view(series: Series, ends: ShownEnds, nowMs: number) {
+  const { id, asset, channel, labels, unit } = series;
+  const t = ends.lastUs / 1_000;
+  const q = ends.quality === 0 ? undefined : ends.quality;
+  return { id, asset, channel, labels, unit, t, v: ends.value, q, age_ms: Math.round(nowMs - t) };
 }
 
 /** Makes the route. */
@@ -43,13 +40,16 @@ export function latestRoute(sources: LatestRouteOptions): DecidedRoute {
         async handle({ grant }) {
           const nowMs = clock();
           const wanted = requireChoice(choice, grant, catalogue);
+          checkSeriesMax(wanted.length, grant);
+          checkPointsMax(wanted.length, grant);
           await latest.caughtUp();
           // Before the points: they are at least as new as the cursor says.
           const cursor = encodeCursor(latest.position());
-          const points = isNarrowed(grant)
-            ? await latestWithin(grant, wanted, sources, nowMs * 1_000)
-            : latest.of(wanted);
-          const series = points.map((point) => view(point, grant, nowMs));
+          const ends = await shownEnds(grant, wanted, sources, nowMs * 1_000);
+          const series = wanted.flatMap((one) => {
+            const found = ends.get(one.id);
+            return found === undefined ? [] : [view(one, found, nowMs)];
+          });
           return reply(JSON.stringify({ series, cursor }));
         },
       };

@@ -1,12 +1,12 @@
 // GET /v1/series: what there is, as far as the caller may see it.
-import { type Grant, redactLabels } from '../../policies/grant.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
-import type { Latest } from '../../store/latest.ts';
 import type { Series } from '../../store/series.ts';
 import { parseMatch, selectVisible } from '../choice.ts';
 import { reply } from '../http/reply.ts';
 import type { DecidedRoute, Parameter } from '../http/routes.ts';
 import { invalidParameter, parameterReader, wholeNumber } from '../parameters.ts';
+import { type EndsSources, type ShownEnds, shownEnds } from './ends.ts';
 import { factsOf } from './facts.ts';
 
 const LIMIT_DEFAULT = 1_000;
@@ -31,9 +31,9 @@ const PARAMETERS: readonly Parameter[] = [
   },
 ];
 
-export interface SeriesRouteOptions {
+export interface SeriesRouteOptions extends EndsSources {
   readonly catalogue: Catalogue;
-  readonly latest: Latest;
+  readonly clock: Clock;
 }
 
 /** Pages go by id, so that a series which appears between two of them neither repeats nor hides another. */
@@ -44,16 +44,17 @@ function readPage(text: string | undefined): number {
   return Number(text);
 }
 
-/** Makes the route. */
-export function seriesRoute({ catalogue, latest }: SeriesRouteOptions): DecidedRoute {
-  function view(series: Series, grant: Grant) {
-    const { id, asset, channel, unit, kind, index } = series;
-    const labels = redactLabels(grant, series.labels);
-    const ms = (us: number | undefined) => (us === undefined ? null : us / 1_000);
-    const [first, last] = [ms(latest.firstUs(id)), ms(latest.lastUs(id))];
-    return { id, asset, channel, labels, unit, kind, index, first, last };
-  }
+const ms = (us: number | undefined) => (us === undefined ? null : us / 1_000);
 
+function view(series: Series, ends: ShownEnds | undefined) {
+  const { id, asset, channel, labels, unit, kind, index } = series;
+  const [first, last] = [ms(ends?.firstUs), ms(ends?.lastUs)];
+  return { id, asset, channel, labels, unit, kind, index, first, last };
+}
+
+/** Makes the route. */
+export function seriesRoute(sources: SeriesRouteOptions): DecidedRoute {
+  const { catalogue, clock } = sources;
   return {
     method: 'GET',
     path: '/v1/series',
@@ -69,12 +70,17 @@ export function seriesRoute({ catalogue, latest }: SeriesRouteOptions): DecidedR
       const after = readPage(reader.one('page'));
       return {
         facts: factsOf(request),
-        handle({ grant }) {
-          const visible = selectVisible(selector, grant, catalogue);
-          const found = visible.filter((series) => series.id > after);
-          const page = found.slice(0, limit);
-          const series = page.map((one) => view(one, grant));
-          const next = found.length > limit ? String(page.at(-1)?.id) : undefined;
+        async handle({ grant }) {
+          const { max_series: max = LIMIT_MAX } = grant.obligations;
+          const size = Math.min(limit, max);
+          const found = selectVisible(selector, grant, catalogue, {
+            afterId: after,
+            max: size + 1,
+          });
+          const page = found.slice(0, size);
+          const ends = await shownEnds(grant, page, sources, clock() * 1_000);
+          const series = page.map((one) => view(one, ends.get(one.id)));
+          const next = found.length > size ? String(page.at(-1)?.id) : undefined;
           return reply(JSON.stringify({ series, next }));
         },
       };
