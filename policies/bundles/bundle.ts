@@ -1,9 +1,11 @@
 // Reads a bundle as `opa build -t wasm` makes it: policy.wasm, data.json and .manifest in a tar.gz.
 import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
+import { refuseOutside } from './roots.ts';
 import { readTar } from './tar.ts';
 
 export const ENTRYPOINT = 'tailrace/decision';
@@ -14,16 +16,22 @@ const UNPACKED_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface Bundle {
   readonly revision: string;
+  /** Paths below `data` that the bundle says are its own, without slashes around. */
+  readonly roots: readonly string[];
+  readonly entrypoints: readonly string[];
   /** The compiled policy that answers ENTRYPOINT. */
   readonly wasm: Uint8Array;
   /** The data documents, e.g. the table of roles. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** The same as it stands in the bundle. */
+  readonly dataJson: Uint8Array;
   /** Whatever the author wrote beside: tailrace's own build puts a hash of the rules here. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 const manifestSchema = z.object({
-  revision: z.string().min(1),
+  revision: z.string().min(1).max(200),
+  roots: z.array(z.string()).default(['']),
   metadata: z.record(z.string(), z.unknown()).default({}),
   wasm: z.array(z.object({ entrypoint: z.string(), module: z.string() })),
 });
@@ -34,23 +42,44 @@ export function shippedBundlePath(): string {
   return fileURLToPath(new URL('../bundle.tar.gz', import.meta.url));
 }
 
-/** Reads a bundle from a file. @throws TailraceError `policy_bundle_invalid`. */
+/** Reads a bundle from a file. @throws TailraceError `policy_bundle_unreadable`, `policy_bundle_invalid`. */
 export async function readBundleFile(path: string): Promise<Bundle> {
-  let packed: Uint8Array;
+  return readBundle(unpackBundle(await readPackedFile(path)));
+}
+
+/** Reads a file that should be a bundle. @throws TailraceError `policy_bundle_unreadable`, `policy_bundle_invalid`. */
+export async function readPackedFile(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
     if (size > PACKED_BYTES_MAX) throw invalid(`${path} is larger than ${PACKED_BYTES_MAX} bytes`);
-    packed = await readFile(path);
+    return await readFile(path);
   } catch (thrown) {
     if (thrown instanceof TailraceError) throw thrown;
-    throw invalid(`${path} cannot be read (${messageOf(thrown)})`);
+    throw new TailraceError(
+      'policy_bundle_unreadable',
+      `The policy bundle ${path} cannot be read (${messageOf(thrown)}).`,
+      { cause: thrown },
+    );
   }
-  return readBundle(packed);
 }
 
-/** Reads a bundle's bytes. @throws TailraceError `policy_bundle_invalid`. */
-export function readBundle(packed: Uint8Array): Bundle {
-  const files = unpack(packed);
+/** The files of a bundle by name. @throws TailraceError `policy_bundle_invalid`. */
+export function unpackBundle(packed: Uint8Array): ReadonlyMap<string, Uint8Array> {
+  let archive: Uint8Array;
+  try {
+    archive = gunzipSync(packed, { maxOutputLength: UNPACKED_BYTES_MAX });
+  } catch (thrown) {
+    throw invalid(`it is no gzip of at most ${UNPACKED_BYTES_MAX} bytes (${messageOf(thrown)})`);
+  }
+  const listed = readTar(archive);
+  if (listed === undefined) throw invalid('it is no tar archive, or is cut off');
+  const files = new Map(listed.map(({ name, bytes }) => [name, bytes]));
+  if (files.size < listed.length) throw invalid('it has a file twice');
+  return files;
+}
+
+/** Reads a bundle's files. @throws TailraceError `policy_bundle_invalid`, `policy_roots_invalid`. */
+export function readBundle(files: ReadonlyMap<string, Uint8Array>): Bundle {
   const manifest = json(files, '.manifest', manifestSchema);
   const entry = manifest.wasm.find(({ entrypoint }) => entrypoint === ENTRYPOINT);
   if (entry === undefined) {
@@ -58,20 +87,21 @@ export function readBundle(packed: Uint8Array): Bundle {
   }
   const wasm = files.get(entry.module.replace(/^\/+/, ''));
   if (wasm === undefined) throw invalid(`${entry.module} is missing; build it with -t wasm`);
+  const stray = [...files.keys()].find(isOtherData);
+  if (stray !== undefined)
+    throw invalid(`${stray} is not read; opa build puts data into data.json`);
   const data = files.has('data.json') ? json(files, 'data.json', dataSchema) : {};
-  return { revision: manifest.revision, wasm, data, metadata: manifest.metadata };
+  const { revision, metadata } = manifest;
+  const roots = manifest.roots.map((root) => root.replace(/^\/+|\/+$/g, ''));
+  const entrypoints = manifest.wasm.map(({ entrypoint }) => entrypoint);
+  refuseOutside(roots, entrypoints, data);
+  const dataJson = files.get('data.json') ?? Buffer.from('{}');
+  return { revision, roots, entrypoints, wasm, data, dataJson, metadata };
 }
 
-function unpack(packed: Uint8Array): Map<string, Uint8Array> {
-  let archive: Uint8Array;
-  try {
-    archive = gunzipSync(packed, { maxOutputLength: UNPACKED_BYTES_MAX });
-  } catch (thrown) {
-    throw invalid(`it is no gzip of at most ${UNPACKED_BYTES_MAX} bytes (${messageOf(thrown)})`);
-  }
-  const files = readTar(archive);
-  if (files === undefined) throw invalid('it is no tar archive, or is cut off');
-  return new Map(files.map(({ name, bytes }) => [name, bytes]));
+/** Data in a place that `opa build` does not put it into: rules would miss it silently. */
+function isOtherData(name: string): boolean {
+  return name !== 'data.json' && /^data\.(json|ya?ml)$/.test(basename(name));
 }
 
 function json<T>(files: ReadonlyMap<string, Uint8Array>, name: string, schema: z.ZodType<T>): T {

@@ -8,7 +8,10 @@ export interface TarFile {
   readonly bytes: Uint8Array;
 }
 
-/** Lists the regular files of a ustar archive. Undefined where it is none or is cut off. */
+/**
+ * Lists the regular files of a ustar archive. Undefined where it is none, is cut off, or has names that are longer than
+ * ustar has room for: those stand in headers of their own, which are not read.
+ */
 export function readTar(archive: Uint8Array): TarFile[] | undefined {
   const files: TarFile[] = [];
   for (let at = 0; at + BLOCK <= archive.length; ) {
@@ -17,7 +20,8 @@ export function readTar(archive: Uint8Array): TarFile[] | undefined {
     const size = Number.parseInt(textAt(header, 124, 12), 8);
     const start = at + BLOCK;
     if (!checksumHolds(header) || !(size >= 0) || start + size > archive.length) return undefined;
-    // '0' and NUL are regular files; extended headers and directories hold nothing that is read here.
+    if (renames(header, archive.subarray(start, start + size))) return undefined;
+    // '0' and NUL are regular files; other extended headers and directories hold nothing that is read here.
     if (header[156] === 0x30 || header[156] === 0) {
       const prefix = textAt(header, 345, 155);
       const path = textAt(header, 0, 100);
@@ -27,6 +31,12 @@ export function readTar(archive: Uint8Array): TarFile[] | undefined {
     at = start + Math.ceil(size / BLOCK) * BLOCK;
   }
   return undefined;
+}
+
+/** Whether an extended header ('x', 'g'; GNU: 'L') says another name for what follows. */
+function renames(header: Uint8Array, bytes: Uint8Array): boolean {
+  const type = String.fromCharCode(header[156] ?? 0);
+  return type === 'L' || ('xg'.includes(type) && /^\d+ path=/m.test(Buffer.from(bytes).toString()));
 }
 
 function textAt(header: Uint8Array, start: number, length: number): string {
