@@ -7,12 +7,14 @@ import { createRing } from '../lib/feed/ring.ts';
 import type { Lifecycle } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
-import type { Policy } from '../policies/decide/decision.ts';
+import type { Decision, Policy } from '../policies/decide/decision.ts';
+import { recordOf } from '../policies/decide/mask.ts';
 import { loadPolicy } from '../policies/decide/policy.ts';
 import type { TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Database } from '../sql/connection.ts';
 import { migrate } from '../sql/migrate.ts';
 import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
+import { type DecisionLog, openDecisionLog } from '../store/decisions.ts';
 import { startDatabase } from './database.ts';
 import { openTokens } from './tokens.ts';
 
@@ -25,6 +27,7 @@ export interface Ground {
   readonly feed: Feed;
   readonly catalogue: Catalogue;
   readonly policy: Policy;
+  readonly decisions: DecisionLog<Decision>;
   readonly tokens: TokenVerifier;
 }
 
@@ -47,13 +50,20 @@ export async function prepareGround(
 ): Promise<Ground> {
   const metrics = createMetrics();
   const clock = systemClock;
-  const policy = await loadPolicy({ metrics, log, clock, location: config.POLICY_BUNDLE });
+  // Nobody decides before the log is open: a bundle that cannot be used is said before a database is started.
+  const onDecision = (decision: Decision) => decisions.record(decision);
+  const location = config.POLICY_BUNDLE;
+  const policy = await loadPolicy({ metrics, log, clock, location, onDecision });
   const tokens = await openTokens(config, { metrics, log });
   const database = await startDatabase(config, lifecycle, log, metrics);
   await migrate(database, { log });
+  const mode = config.DECISION_LOG;
+  const decisions = lifecycle.add(
+    openDecisionLog({ database, metrics, log, mode, rowOf: recordOf }),
+  );
   const feed = await openFeed(config, metrics, log);
   lifecycle.add({ name: 'feed', stop: () => feed.stop() });
   const catalogue = await openCatalogue({ database, feed, metrics, log });
   lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
-  return { config, log, metrics, lifecycle, database, feed, catalogue, policy, tokens };
+  return { config, log, metrics, lifecycle, database, feed, catalogue, policy, tokens, decisions };
 }

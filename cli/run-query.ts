@@ -21,7 +21,8 @@ export async function startQuery(
   ingest: IngestParts | undefined,
   routes: readonly Route[] = [],
 ): Promise<QueryServer> {
-  const { config, database, feed, catalogue, metrics, log, lifecycle, policy, tokens } = ground;
+  const { config, database, feed, catalogue, metrics, log, lifecycle, policy, tokens, decisions } =
+    ground;
   const latest = lifecycle.add(await openLatest({ database, feed, catalogue, metrics, log }));
   return lifecycle.add(
     await startQueryServer({
@@ -33,6 +34,7 @@ export async function startQuery(
       feed,
       policy,
       tokens,
+      decisions,
       clock: systemClock,
       log,
       metrics,

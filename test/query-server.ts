@@ -8,7 +8,8 @@ import { createRing } from '../lib/feed/ring.ts';
 import { createLifecycle } from '../lib/lifecycle.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
-import type { Policy } from '../policies/decide/decision.ts';
+import type { Decision, Policy } from '../policies/decide/decision.ts';
+import { recordOf } from '../policies/decide/mask.ts';
 import { loadPolicy } from '../policies/decide/policy.ts';
 import { issueToken } from '../policies/tokens/issue.ts';
 import { openSigningKey } from '../policies/tokens/signing-key.ts';
@@ -17,6 +18,7 @@ import type { Route } from '../query/http/routes.ts';
 import { startQueryServer } from '../query/server.ts';
 import type { Database } from '../sql/connection.ts';
 import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
+import { type DecisionReader, openDecisionLog } from '../store/decisions.ts';
 import { openLatest } from '../store/latest.ts';
 import { createRangeReader } from '../store/range/read.ts';
 import type { Series } from '../store/series.ts';
@@ -37,6 +39,7 @@ export interface TestQueryServer {
   readonly feed: Feed;
   readonly catalogue: Catalogue;
   readonly metrics: Metrics;
+  readonly decisions: DecisionReader;
   /** Makes a token; a viewer of acme for an hour unless said otherwise. */
   token(order?: {
     tenant?: string;
@@ -115,7 +118,11 @@ export async function startTestQueryServer(
   const catalogue = await openCatalogue({ database, feed, metrics, log });
   lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
   const latest = lifecycle.add(await openLatest({ database, feed, catalogue, metrics, log }));
-  const shipped = await loadPolicy({ metrics, log, clock });
+  const decisions = lifecycle.add(
+    openDecisionLog<Decision>({ database, metrics, log, mode: 'all', rowOf: recordOf }),
+  );
+  const onDecision = decisions.record;
+  const shipped = await loadPolicy({ metrics, log, clock, onDecision });
   const keys = { kind: 'local', key } as const;
   const ingest = ingestInto({ database, catalogue, feed, metrics });
   lifecycle.add({ name: 'ingest', stop: () => ingest.stop() });
@@ -126,13 +133,13 @@ export async function startTestQueryServer(
       rangeReader: createRangeReader({ database, feed, metrics }),
       policy: options.policy?.(shipped) ?? shipped,
       tokens: await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics }),
-      ...{ corsOrigins, routes, pageDirectory },
+      ...{ decisions, corsOrigins, routes, pageDirectory },
       readiness: async () => ({ database: { ok: true } }),
     }),
   );
   return {
     url: server.url,
-    ...{ feed, catalogue, metrics },
+    ...{ feed, catalogue, metrics, decisions },
     write: ingest.write,
     async token({ tenant = 'acme', roles = ['viewer'], ttlS = 3_600, claims = {} } = {}) {
       const order = { tenant, roles, ttlS, claims, nowMs: clock() };

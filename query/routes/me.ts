@@ -26,7 +26,9 @@ export function meRoute({
       const nowMs = clock();
       const rules = authority.policy.pin();
       const asked = { claims, request: factsOf(request), nowMs };
-      const grants = ACTIONS.map((action) => rules.decide({ action, ...asked }));
+      const grants = ACTIONS.map((action) =>
+        rules.decide({ action, ...asked, hypothetical: true }),
+      );
       const allowed = grants.filter((grant) => grant.allow);
       const actions = Object.fromEntries(
         allowed.map(({ action, selectors, obligations }) => [
