@@ -2,11 +2,19 @@
 
 import { TailraceError } from '../../lib/errors.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
-import type { Claims, Grant } from '../../policies/grant.ts';
-import type { RequestFacts } from '../http/routes.ts';
-import { batchFrame, errorFrame, type ServerFrame, type SubscribeFrame } from './frames.ts';
+import { shownByIds } from '../choice.ts';
+import {
+  batchFrame,
+  errorFrame,
+  type ServerFrame,
+  type SubscribeFrame,
+  seriesOfFrame,
+} from './frames.ts';
 import type { Member } from './hub.ts';
 import type { Poll } from './poll.ts';
+import type { Reauths } from './reauth.ts';
+import type { Rechecked } from './rechecks.ts';
+import { isInForce, type Right } from './right.ts';
 import type { Subscription } from './subscription.ts';
 import type { TailServices } from './tails.ts';
 
@@ -37,16 +45,25 @@ export interface Transport {
   readonly origin: string | undefined;
 }
 
+/** How a subscription begins: anew, from a cursor, or again after records were lost. */
+export type Beginning = { readonly since: string } | 'new' | 'lost';
+
 /** A subscription and the frame that asked for it. */
 export interface Held {
   readonly frame: SubscribeFrame;
   readonly subscription: Subscription;
-  /** What it was granted under, as text: another text, another subscription. */
-  readonly obligations: string;
+  /** Where it is set up from: as was asked for, then where it was suspended. */
+  resume: Beginning;
+  /** The obligations that it is built around, as text: with others it has to be built again. */
+  readonly shape: string;
   /** Of a subscription that is not live: read from the table now and then. */
   readonly poll: Poll | undefined;
+  /** `suspended`: its obligations changed, and it is sent nothing until it is built again. */
+  stage: 'opening' | 'subscribed' | 'flowing' | 'suspended';
   /** Counts the times it was set up: an earlier setup that is still busy ends when it sees a later one. */
   setups: number;
+  /** Series that came or went and that its client has not been told of. */
+  readonly news: { readonly added: Set<number>; readonly removed: Set<number> };
 }
 
 export interface Connection {
@@ -55,22 +72,17 @@ export interface Connection {
   readonly held: Map<string, Held>;
   /** What the hub knows of it. */
   readonly member: Member;
+  /** What those who call it for its turn to be decided again know of it. */
+  readonly rechecked: Rechecked;
   readonly onClosed: () => void;
-  claims: Claims;
+  readonly right: Right;
+  readonly reauths: Reauths;
   isOpen: boolean;
+  /** The token's end has been announced. */
+  isWarned: boolean;
+  /** An event stream's first frame is its `subscribed`; nothing is announced before. */
+  isGreeted: boolean;
   stall: { readonly unsent: number; readonly sinceMs: number } | undefined;
-}
-
-/** What the policy may know of a connection. */
-export function factsOf({ transport }: Connection): RequestFacts {
-  const { protocol, origin } = transport;
-  return { protocol, ...(origin === undefined ? {} : { origin }) };
-}
-
-/** What the policy says to this connection now, be it yes or no. */
-export function askAgain(connection: Connection): Grant {
-  const { authority, clock } = connection.services;
-  return authority.ask('tail', connection.claims, factsOf(connection), clock());
 }
 
 /** Ends a connection from this side. */
@@ -84,6 +96,7 @@ export function close(connection: Connection, code: number, detail: string): voi
 export function forget(connection: Connection): void {
   if (!connection.isOpen) return;
   connection.isOpen = false;
+  connection.services.rechecks.leave(connection.rechecked);
   connection.services.hub.leave(connection.member);
   connection.held.clear();
   connection.onClosed();
@@ -102,7 +115,21 @@ export function isFlowing({ isOpen, transport }: Connection): boolean {
   return isOpen && transport.unsentBytes() < UNSENT_MAX_BYTES;
 }
 
-function flush(connection: Connection, { frame, subscription }: Held, nowMs: number): void {
+/** Says which series came and went, each as it may be shown now. */
+function tellNews({ transport, services, right }: Connection, one: Held): void {
+  const { added, removed } = one.news;
+  if (added.size === 0 && removed.size === 0) return;
+  const shown = shownByIds(added, right.grant, services.catalogue).map(seriesOfFrame);
+  const gone = removed.size === 0 ? {} : { removed: [...removed] };
+  transport.send({ type: 'series', id: one.frame.id, added: shown, ...gone });
+  added.clear();
+  removed.clear();
+}
+
+function flush(connection: Connection, one: Held, nowMs: number): void {
+  const { frame, subscription, stage } = one;
+  if (stage !== 'flowing') return;
+  tellNews(connection, one);
   const { counters } = connection.services;
   const { sinceMs = nowMs } = subscription;
   while (isFlowing(connection)) {
@@ -115,10 +142,15 @@ function flush(connection: Connection, { frame, subscription }: Held, nowMs: num
   }
 }
 
-/** Sends what may be sent, and makes what has to wait small enough to wait. */
+/**
+ * Sends what may be sent, and makes what has to wait small enough to wait. While a connection waits to be decided again
+ * all of it has to wait.
+ */
 export function flushAll(connection: Connection): void {
   const nowMs = connection.services.clock();
-  for (const one of connection.held.values()) flush(connection, one, nowMs);
+  if (isInForce(connection, nowMs)) {
+    for (const one of connection.held.values()) flush(connection, one, nowMs);
+  }
   keepWithin(connection);
 }
 

@@ -3,7 +3,7 @@ import { messageOf, TailraceError } from '../../lib/errors.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
 import type { Series } from '../../store/series.ts';
 import { type Choice, chooseBy } from '../choice.ts';
-import type { Batch } from './outbox.ts';
+import type { Batch } from './waiting.ts';
 
 /** Contract: more is an `error` frame. */
 export const FRAME_MAX_BYTES = 64 * 1024;

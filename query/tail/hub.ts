@@ -14,8 +14,6 @@ export interface Member {
   /** Series that were created; some may match. `missed` are records that came in before they were known. */
   created(series: readonly Series[], missed: Missed): void;
   gap(): void;
-  bundleChanged(): void;
-  revoked(record: { readonly subject?: string; readonly tokenId?: string }): void;
 }
 
 export interface Missed {
@@ -31,7 +29,11 @@ export interface Hub {
   attach(member: Member, subscription: Subscription): Position;
   detach(subscription: Subscription): void;
   /** Gives points of these series, which it has been added, to a subscription from now on. */
-  widen(subscription: Subscription, series: readonly Series[]): void;
+  widen(subscription: Subscription, ids: Iterable<number>): void;
+  /** Gives points of these series to a subscription no longer. */
+  narrow(subscription: Subscription, ids: Iterable<number>): void;
+  /** How far the feed has come. */
+  position(): Position;
   stop(): void;
 }
 
@@ -59,30 +61,33 @@ function createIndex() {
     }
   }
 
-  function detach(subscription: Subscription): void {
+  function narrow(subscription: Subscription, ids: Iterable<number>): void {
     const entry = attached.get(subscription);
-    attached.delete(subscription);
     if (entry === undefined) return;
-    for (const id of subscription.seriesIds) {
+    for (const id of ids) {
       const those = bySeries.get(id);
       those?.delete(entry);
       if (those?.size === 0) bySeries.delete(id);
     }
   }
 
+  function detach(subscription: Subscription): void {
+    narrow(subscription, subscription.seriesIds);
+    attached.delete(subscription);
+  }
+
   return {
     detach,
+    narrow,
     attach(member: Member, subscription: Subscription): void {
       detach(subscription);
       const entry = { member, subscription };
       attached.set(subscription, entry);
       add(entry, subscription.seriesIds);
     },
-    widen(subscription: Subscription, series: readonly Series[]): void {
+    widen(subscription: Subscription, ids: Iterable<number>): void {
       const entry = attached.get(subscription);
-      if (entry === undefined) return;
-      const ids = series.map((one) => one.id);
-      add(entry, ids);
+      if (entry !== undefined) add(entry, ids);
     },
     /** The subscriptions that a record has points for, by member. */
     touchedBy(record: ReadingsRecord): Map<Member, Set<Subscription>> {
@@ -148,13 +153,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     position = record.position;
     if (record.kind === 'readings') deliver(record);
     else if (record.kind === 'series') seriesCreated(record.ids, record.position);
-    else {
-      for (const member of [...members]) {
-        if (record.kind === 'gap') member.gap();
-        else if (record.kind === 'bundle') member.bundleChanged();
-        else member.revoked(record);
-      }
-    }
+    else if (record.kind === 'gap') for (const member of [...members]) member.gap();
+    // Of bundles and revocations a tail hears by those who put them in force in this process.
   }
 
   const unfollow = feed.follow(follow);
@@ -173,6 +173,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     },
     detach: index.detach,
     widen: index.widen,
+    narrow: index.narrow,
+    position: () => position ?? first,
     stop: unfollow,
   };
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bucket, createOutbox } from './outbox.ts';
+import { createOutbox } from './outbox.ts';
+import type { Bucket } from './waiting.ts';
 
 const at = (offset: number) => ({ epoch: 'e', offset });
 const start = at(0);

@@ -1,13 +1,15 @@
 // Tails of those who may have delayed or coarser data only: what has become theirs is read from the table on a timer,
 // by the same path as a range, so that no fresher or finer point ever comes near them.
 import { encodeCursor } from '../../lib/feed/feed.ts';
-import { type Grant, seriesFilter } from '../../policies/grant.ts';
+import type { Grant } from '../../policies/grant.ts';
+import { shownByIds } from '../choice.ts';
 import type { Page } from '../range/page.ts';
 import { type RangeQuestion, type RangeResult, readRange } from '../range/read.ts';
 import type { SeriesTable } from '../range/table.ts';
-import { askAgain, type Connection, fail, type Held, isFlowing } from './connection.ts';
+import { type Connection, fail, flushAll, type Held, isFlowing } from './connection.ts';
+import { decideAgain, settle } from './decide.ts';
 import type { ServerFrame } from './frames.ts';
-import type { Bucket, Point } from './outbox.ts';
+import type { Bucket, Point } from './waiting.ts';
 
 const EVERY_MIN_MS = 1_000;
 const POINTS_A_FRAME = 5_000;
@@ -20,6 +22,8 @@ export interface Poll {
   fromUs: number;
   /** Where the points that were read last go on, if not all of them went into one frame. */
   page: Page | undefined;
+  /** Counts the times that series were taken out: what was read before is not sent. */
+  narrowings: number;
   nextMs: number;
   isBusy: boolean;
 }
@@ -33,6 +37,7 @@ export function firstPoll(grant: Grant, nowMs: number): Poll | undefined {
     stepMs,
     fromUs: floorTo(nowMs - delayMs, stepMs) * 1_000,
     page: undefined,
+    narrowings: 0,
     nextMs: nowMs,
     isBusy: false,
   };
@@ -96,22 +101,27 @@ function frameOf(id: string, poll: Poll, { answer, tables }: RangeResult): Serve
   return buckets.length === 0 ? undefined : { type: 'summary', id, cursor, buckets, dropped };
 }
 
-async function pollOnce(connection: Connection, { frame, subscription }: Held, poll: Poll) {
-  const { services, transport, held } = connection;
-  const grant = askAgain(connection);
+async function pollOnce(connection: Connection, one: Held, poll: Poll): Promise<void> {
+  const { services, transport, held, right } = connection;
+  const { frame, subscription } = one;
+  const isCurrent = () => held.get(frame.id) === one && one.stage === 'flowing';
+  if (!decideAgain(connection) || !isCurrent()) return;
   const nowMs = services.clock();
   const question = questionOf(poll, nowMs);
   if (question === undefined) return;
-  const series = Array.from(subscription.seriesIds, (id) => services.catalogue.byId(id));
-  const allowed = series.filter((one) => one !== undefined).filter(seriesFilter(grant));
+  const { grant } = right;
+  const { narrowings } = poll;
+  const allowed = shownByIds(subscription.seriesIds, grant, services.catalogue);
   const result = await readRange(allowed, question, grant, services, nowMs * 1_000, poll.page);
-  if (!connection.isOpen || held.get(frame.id)?.subscription !== subscription) return;
+  // Read under a right that may be another one by now; then it is read again.
+  if (!settle(connection) || !isCurrent() || poll.narrowings !== narrowings) return;
   const { answer } = result;
   const { startUs, endUs } = question;
   poll.page = answer.next === undefined ? undefined : { startUs, endUs, after: answer.next };
   if (poll.page === undefined) poll.fromUs = Math.max(poll.fromUs, answer.endUs);
   const sent = frameOf(frame.id, poll, result);
   if (sent === undefined) return;
+  flushAll(connection);
   transport.send(sent, encodeCursor(answer.position));
   if (sent.type === 'data') services.counters.delivered.inc(pointsOf(result.tables).length);
 }
@@ -119,8 +129,9 @@ async function pollOnce(connection: Connection, { frame, subscription }: Held, p
 /** Reads for those subscriptions whose time has come; one that is still being read for waits. */
 export function pollDue(connection: Connection, nowMs: number): void {
   for (const one of connection.held.values()) {
-    const { poll } = one;
-    if (poll === undefined || poll.isBusy || poll.nextMs > nowMs) continue;
+    const { poll, stage } = one;
+    if (poll === undefined || stage !== 'flowing') continue;
+    if (poll.isBusy || poll.nextMs > nowMs) continue;
     if (!isFlowing(connection)) return;
     poll.isBusy = true;
     pollOnce(connection, one, poll)

@@ -1,11 +1,8 @@
 // One tail connection from its opening to its end: frames of the client's, news of the feed's, and the clock.
-import { TailraceError } from '../../lib/errors.ts';
-import { type Claims, seriesFilter } from '../../policies/grant.ts';
-import { CLOCK_TOLERANCE_S } from '../../policies/tokens/verifier.ts';
 import type { Series } from '../../store/series.ts';
-import { selectorFilter } from '../choice.ts';
+import { selectCreated } from '../choice.ts';
+import { addSeries, complete } from './complete.ts';
 import {
-  askAgain,
   CLOSE,
   type Connection,
   close,
@@ -16,11 +13,18 @@ import {
   isStalled,
   type Transport,
 } from './connection.ts';
-import { idOf, readClientFrame, type SubscribeFrame, seriesOfFrame } from './frames.ts';
+import { settle } from './decide.ts';
+import { idOf, readClientFrame, type SubscribeFrame } from './frames.ts';
 import type { Member, Missed } from './hub.ts';
 import { pollDue } from './poll.ts';
+import { createReauths, reauth } from './reauth.ts';
+import type { Rechecked } from './rechecks.ts';
+import { isDue, isInForce, type Opening, openRight } from './right.ts';
 import { setUp, subscribe, unsubscribe } from './subscribe.ts';
 import type { TailServices } from './tails.ts';
+
+/** A token's end is announced so long before. */
+const WARNING_MS = 30_000;
 
 export interface Session {
   readonly member: Member;
@@ -39,70 +43,37 @@ export interface Session {
   closed(): void;
 }
 
-async function reauth(connection: Connection, token: string): Promise<void> {
-  const { authority } = connection.services;
-  const { sub, tenant } = connection.claims;
-  const renewed = await authority.verify(token);
-  if (renewed.sub !== sub || renewed.tenant !== tenant) {
-    throw new TailraceError('forbidden', 'The new token has to be of the same subject and tenant.');
-  }
-  if (!connection.isOpen) return;
-  connection.claims = renewed;
-  connection.transport.send({ type: 'reauthed', expires_at: renewed.exp * 1_000 });
-  decideAgain(connection);
-}
-
-/** After anything that may have changed the answer: ends what is allowed no longer. */
-function decideAgain(connection: Connection): void {
-  const grant = askAgain(connection);
-  if (!grant.allow) {
-    close(connection, CLOSE.forbidden, grant.reason);
-    return;
-  }
-  const allowed = seriesFilter(grant);
-  const now = JSON.stringify(grant.obligations);
-  const { catalogue } = connection.services;
-  for (const { frame, subscription, obligations } of [...connection.held.values()]) {
-    const series = Array.from(subscription.seriesIds, (id) => catalogue.byId(id));
-    const isSame = now === obligations && series.every((one) => one !== undefined && allowed(one));
-    if (isSame) continue;
-    // Narrower now: set up anew, so that nothing of what is hidden still waits.
-    unsubscribe(connection, frame.id);
-    subscribe(connection, frame).catch((thrown: unknown) => fail(connection, thrown, frame.id));
-  }
-}
-
-/** Adds new series to the subscriptions whose selectors they match. */
+/**
+ * Adds new series to the subscriptions whose selectors they match. Where the connection waits to be decided again, they
+ * wait with everything else, and what is hidden by then is never sent.
+ */
 function addCreated(connection: Connection, series: readonly Series[], missed: Missed): void {
-  const { services, held, transport } = connection;
-  const grant = askAgain(connection);
-  const own = series.filter(seriesFilter(grant));
-  if (own.length === 0) return;
-  for (const { frame, subscription } of held.values()) {
-    if (frame.choice.kind !== 'match') continue;
-    const matches = selectorFilter(frame.choice.selector, grant);
-    const added = own.filter((one) => matches(one) && !subscription.seriesIds.has(one.id));
+  const { right, held } = connection;
+  for (const one of held.values()) {
+    const { frame, subscription, stage } = one;
+    // One that is built again looks for its series itself.
+    if (frame.choice.kind !== 'match' || stage === 'suspended') continue;
+    const found = selectCreated(frame.choice.selector, right.grant, series);
+    const added = found.map(({ id }) => id).filter((id) => !subscription.seriesIds.has(id));
     if (added.length === 0) continue;
-    for (const one of added) subscription.add(one);
-    services.hub.widen(subscription, added);
-    transport.send({ type: 'series', id: frame.id, added: added.map(seriesOfFrame) });
-    const ids = new Set(added.map((one) => one.id));
-    subscription.catchUp(missed.records, ids, missed.position);
+    try {
+      addSeries(connection, one, added);
+      subscription.catchUp(missed.records, new Set(added), missed.position);
+    } catch (thrown) {
+      fail(connection, thrown, frame.id);
+    }
   }
   flushAll(connection);
 }
 
 /** Points may have been missed: every subscription begins again, and says so. */
 function beginAgain(connection: Connection): void {
-  const { catalogue } = connection.services;
   for (const one of connection.held.values()) {
     // What is read from the table misses nothing of the feed.
     if (one.poll !== undefined) continue;
-    const ids = [...one.subscription.seriesIds];
-    const series = ids.flatMap((id) => catalogue.byId(id) ?? []);
-    setUp(connection, one, series, 'lost').catch((thrown: unknown) =>
-      fail(connection, thrown, one.frame.id),
-    );
+    one.resume = 'lost';
+    if (one.stage === 'suspended') continue;
+    setUp(connection, one).catch((thrown: unknown) => fail(connection, thrown, one.frame.id));
   }
 }
 
@@ -117,15 +88,31 @@ async function receive(connection: Connection, value: unknown): Promise<void> {
   }
 }
 
+/** Announces the end of the token, once for each. */
+function warnInTime(connection: Connection, nowMs: number): void {
+  const { right, transport, isWarned, isGreeted } = connection;
+  const endsMs = right.claims.exp * 1_000;
+  if (isWarned || !isGreeted || nowMs < endsMs - WARNING_MS) return;
+  connection.isWarned = true;
+  const detail =
+    transport.protocol === 'sse'
+      ? 'The token ends soon: open the stream anew with a new one.'
+      : 'The token ends soon: send a new one in a reauth frame.';
+  transport.send({ type: 'warning', code: 'token_expiring', detail, expires_at: endsMs });
+}
+
 function tick(connection: Connection, nowMs: number): void {
-  if (nowMs >= (connection.claims.exp + CLOCK_TOLERANCE_S) * 1_000) {
-    close(connection, CLOSE.expired, 'the token is over');
-  } else if (isStalled(connection, nowMs)) {
+  const { services, rechecked } = connection;
+  if (isStalled(connection, nowMs)) {
     close(connection, CLOSE.tooSlow, 'the connection takes nothing any more');
-  } else {
-    flushDue(connection, nowMs);
-    pollDue(connection, nowMs);
+    return;
   }
+  const isRight = isInForce(connection, nowMs);
+  if (!isRight || isDue(connection, nowMs)) services.rechecks.settleSoon(rechecked);
+  if (!isRight) return;
+  warnInTime(connection, nowMs);
+  flushDue(connection, nowMs);
+  pollDue(connection, nowMs);
 }
 
 function memberOf(connection: () => Connection): Member {
@@ -136,38 +123,53 @@ function memberOf(connection: () => Connection): Member {
     ready: () => flushAll(connection()),
     created: (series, missed) => addCreated(connection(), series, missed),
     gap: () => beginAgain(connection()),
-    bundleChanged: () => decideAgain(connection()),
-    revoked({ subject, tokenId }) {
-      const { claims } = connection();
-      if (claims.sub === subject || (tokenId !== undefined && claims.jti === tokenId)) {
-        close(connection(), CLOSE.forbidden, 'the token was revoked');
-      }
-    },
   };
 }
 
-/** Opens a session; `claims` are verified and their tail is allowed. `onClosed` is called once, at its end. */
+function recheckedOf(connection: () => Connection, services: TailServices): Rechecked {
+  return {
+    settle() {
+      try {
+        if (settle(connection())) flushAll(connection());
+      } catch (cause) {
+        // Undecided, it is sent nothing; its next turn is the next tick's.
+        services.log.error({ err: cause }, 'a tail could not be decided again');
+      }
+    },
+    complete: () => complete(connection()),
+  };
+}
+
+/** Opens a session whose tail is allowed. `onClosed` is called once, at its end. */
 export function openSession(
   transport: Transport,
-  claims: Claims,
+  opening: Opening,
   services: TailServices,
   onClosed: () => void,
 ): Session {
+  const { clock, hub, rechecks } = services;
+  const nowMs = clock();
   const connection: Connection = {
-    ...{ transport, services, claims, onClosed },
+    ...{ transport, services, onClosed },
+    right: openRight(opening, nowMs),
+    reauths: createReauths(clock),
     held: new Map(),
     member: memberOf(() => connection),
-    isOpen: true,
+    rechecked: recheckedOf(() => connection, services),
+    ...{ isOpen: true, isWarned: false, isGreeted: transport.protocol !== 'sse' },
     stall: undefined,
   };
-  services.hub.join(connection.member);
+  hub.join(connection.member);
+  rechecks.join(connection.rechecked);
+  // Rules or revocations may have changed since the decision.
+  if (!isInForce(connection, nowMs)) rechecks.settleSoon(connection.rechecked);
   return {
     member: connection.member,
     receive: (value) => receive(connection, value),
     refuse: (thrown) => fail(connection, thrown, undefined),
     subscribe: (frame) => subscribe(connection, frame),
     drained: () => flushAll(connection),
-    tick: (nowMs) => tick(connection, nowMs),
+    tick: (time) => tick(connection, time),
     close: (code, detail) => close(connection, code, detail),
     closed: () => forget(connection),
   };

@@ -1,9 +1,11 @@
 // The snapshot that a subscription begins with: a range, decided and read as any other.
+import { TailraceError } from '../../lib/errors.ts';
+import { sameObligations, sameSelectors } from '../../policies/decide/renewal.ts';
 import type { Claims } from '../../policies/grant.ts';
 import { resolveChoice } from '../choice.ts';
 import type { RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
-import { rangeJson, rangeValue, seriesJson } from '../range/encode.ts';
+import { type Answered, rangeJson, rangeValue, seriesJson } from '../range/encode.ts';
 import { RANGE_PARAMETERS, readRangeQuery } from '../range/parameters.ts';
 import { admitRange, askedStepMs, readRange } from '../range/read.ts';
 import type { ServerFrame, SubscribeFrame } from './frames.ts';
@@ -33,6 +35,9 @@ export function snapshotQuery(frame: SubscribeFrame, nowMs: number) {
   return { ...query, choice: frame.choice };
 }
 
+/** A snapshot whose rules change while it is read is read again, so many times at most. */
+const READINGS_MAX = 3;
+
 /** What a snapshot asks for, and what the policy says to it. Throws what a range throws. */
 function decideSnapshot(
   frame: SubscribeFrame,
@@ -50,7 +55,17 @@ function decideSnapshot(
   };
   const grant = services.authority.decide('range', claims, asked, nowMs);
   const { series } = resolveChoice(frame.choice, grant, services.catalogue);
-  return { query, grant, series };
+  /** True where the policy still says the same, to who asks now. */
+  const stillHolds = (claimsNow: Claims) => {
+    const asking = { renews: grant };
+    const again = services.authority.ask('range', claimsNow, asked, services.clock(), asking);
+    return (
+      again.allow &&
+      sameSelectors(again.selectors, grant.selectors) &&
+      sameObligations(again.obligations, grant.obligations)
+    );
+  };
+  return { query, grant, series, stillHolds };
 }
 
 /** Says whether a snapshot would be read, without reading it. Throws what a range throws. */
@@ -65,19 +80,35 @@ export function admitSnapshot(
   admitRange(series, query, grant, nowMs * 1_000);
 }
 
+/** Reads until the policy says the same after as before. `claimsOf` gives those of the connection at the moment. */
+async function readAllowed(
+  frame: SubscribeFrame,
+  claimsOf: () => Claims,
+  facts: RequestFacts,
+  services: TailServices,
+): Promise<Answered> {
+  for (let reading = 1; reading <= READINGS_MAX; reading += 1) {
+    const nowMs = services.clock();
+    const decided = decideSnapshot(frame, claimsOf(), facts, services, nowMs);
+    const { query, grant, series } = decided;
+    const { tables, answer } = await readRange(series, query, grant, services, nowMs * 1_000);
+    // A frame has no next page: points that did not fit into the limit are missing, and it says so.
+    const complete = answer.complete && answer.next === undefined;
+    if (decided.stillHolds(claimsOf())) {
+      return { tables, answer: { ...answer, complete }, grant, next: undefined };
+    }
+  }
+  throw new TailraceError('overloaded', 'The rules changed while it was read; subscribe again.');
+}
+
 /** Reads the snapshot of a subscription. Throws what a range throws. */
 export async function snapshotFrame(
   frame: SubscribeFrame,
-  claims: Claims,
+  claimsOf: () => Claims,
   facts: RequestFacts,
   services: TailServices,
 ): Promise<SnapshotFrame> {
-  const nowMs = services.clock();
-  const { query, grant, series } = decideSnapshot(frame, claims, facts, services, nowMs);
-  const result = await readRange(series, query, grant, services, nowMs * 1_000);
-  // A frame has no next page: points that did not fit into the limit are missing, and it says so.
-  const complete = result.answer.complete && result.answer.next === undefined;
-  const answered = { ...result, answer: { ...result.answer, complete }, grant, next: undefined };
+  const answered = await readAllowed(frame, claimsOf, facts, services);
   const head = { type: 'snapshot', id: frame.id } as const;
   return {
     ...head,

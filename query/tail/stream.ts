@@ -1,7 +1,6 @@
 // GET /v1/tail as Server-Sent Events: one subscription, the same frames, and the browser's own way to resume.
 
 import { TailraceError } from '../../lib/errors.ts';
-import type { Claims } from '../../policies/grant.ts';
 import { CHOICE_PARAMETERS, readChoice, requireChoice } from '../choice.ts';
 import { chooseType } from '../http/negotiate.ts';
 import type { ByteStream } from '../http/reply.ts';
@@ -12,6 +11,7 @@ import { RANGE_PARAMETERS } from '../range/parameters.ts';
 import { factsOf } from '../routes/facts.ts';
 import type { Transport } from './connection.ts';
 import { HZ_MAX, type ServerFrame, type SubscribeFrame } from './frames.ts';
+import type { Opening } from './right.ts';
 import type { Session } from './session.ts';
 import { admitSnapshot, isSnapshot, snapshotQuery } from './snapshot.ts';
 import type { TailServices } from './tails.ts';
@@ -112,7 +112,7 @@ function checkAccept(request: Request): void {
 /** Makes the route; `open` opens a session that is counted and stopped with the others. */
 export function streamRoute(
   services: TailServices,
-  open: (transport: Transport, claims: Claims) => Session,
+  open: (transport: Transport, opening: Opening) => Session,
 ): DecidedRoute {
   return {
     method: 'GET',
@@ -133,6 +133,7 @@ export function streamRoute(
       return {
         facts,
         handle({ claims, grant }) {
+          const opening = { claims, grant, rules: services.rechecks.rules };
           requireChoice(frame.choice, grant, catalogue);
           if (frame.snapshot !== undefined) {
             admitSnapshot(frame, claims, facts, services);
@@ -142,7 +143,7 @@ export function streamRoute(
             headers: { 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-store' },
             open(stream) {
               stream.write(`retry: ${RETRY_MS}\n\n`);
-              const session = open(streamTransport(stream, facts.origin), claims);
+              const session = open(streamTransport(stream, facts.origin), opening);
               const comments = setInterval(() => stream.write(': alive\n\n'), COMMENT_EVERY_MS);
               stream.onDrain(() => session.drained());
               stream.onClosed(() => {

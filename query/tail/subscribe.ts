@@ -3,11 +3,13 @@ import { TailraceError } from '../../lib/errors.ts';
 import { decodeCursor, encodeCursor, type FeedRecord, type Position } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import type { Series } from '../../store/series.ts';
-import { resolveChoice } from '../choice.ts';
+import { resolveChoice, shownByIds } from '../choice.ts';
 import { invalidParameter } from '../parameters.ts';
-import { type Connection, factsOf, fail, flushAll, type Held } from './connection.ts';
+import { type Beginning, type Connection, fail, flushAll, type Held } from './connection.ts';
+import { decideAgain, settle, shapeOf } from './decide.ts';
 import { SUBSCRIPTIONS_MAX, type SubscribeFrame, seriesOfFrame } from './frames.ts';
 import { firstPoll } from './poll.ts';
+import { factsOf } from './right.ts';
 import { admitSnapshot, snapshotFrame } from './snapshot.ts';
 import { createSubscription } from './subscription.ts';
 
@@ -30,43 +32,47 @@ async function recover(
   return read.records.filter((record) => record.position.offset <= here.offset);
 }
 
-/** How a subscription begins: anew, from a cursor, or again after records were lost. */
-export type Beginning = { readonly since: string } | 'new' | 'lost';
-
 /** Sends `subscribed`, then the snapshot where it is wanted, then lets the points flow. */
-export async function setUp(
-  connection: Connection,
-  one: Held,
-  series: readonly Series[],
-  beginning: Beginning,
-): Promise<void> {
-  const { transport, services, held, member } = connection;
-  const { frame, subscription } = one;
+export async function setUp(connection: Connection, one: Held): Promise<void> {
+  const { transport, services, held, member, right } = connection;
+  const { frame, subscription, resume } = one;
   one.setups += 1;
+  one.stage = 'opening';
   const { setups } = one;
-  const isCurrent = () => connection.isOpen && held.get(frame.id) === one && one.setups === setups;
+  // After every wait: the right may have ended meanwhile, or be another one under which this is to be built again.
+  const isCurrent = () =>
+    settle(connection) &&
+    held.get(frame.id) === one &&
+    one.setups === setups &&
+    one.stage !== 'suspended';
 
   const here = services.hub.attach(member, subscription);
   // Delayed or coarser points come from the table: what is attached to the feed would be fresher or finer.
   if (one.poll !== undefined) services.hub.detach(subscription);
   subscription.hold(here);
-  const since = typeof beginning === 'object' ? beginning.since : undefined;
+  const since = typeof resume === 'object' ? resume.since : undefined;
   const isLive = one.poll === undefined;
   const before =
     since === undefined || !isLive ? undefined : await recover(connection, since, here);
   if (!isCurrent()) return;
-  const recovered = beginning === 'new' ? null : before !== undefined;
+  const recovered = resume === 'new' ? null : before !== undefined;
   // Whoever resumes from this cursor gets what a recovered subscription has still to be sent.
   const cursor = recovered === true && since !== undefined ? since : encodeCursor(here);
+  const series = shownByIds(subscription.seriesIds, right.grant, services.catalogue);
   const shown = series.map(seriesOfFrame);
   transport.send({ type: 'subscribed', id: frame.id, series: shown, cursor, recovered }, cursor);
+  connection.isGreeted = true;
+  one.stage = 'subscribed';
+  // It tells of all that came and went before.
+  for (const those of Object.values(one.news)) those.clear();
   if (frame.snapshot !== undefined && recovered !== true) {
     const facts = factsOf(connection);
-    const snapshot = await snapshotFrame(frame, connection.claims, facts, services);
+    const snapshot = await snapshotFrame(frame, () => right.claims, facts, services);
     if (!isCurrent()) return;
     transport.send(snapshot);
   }
   subscription.release(before ?? []);
+  one.stage = 'flowing';
   flushAll(connection);
 }
 
@@ -78,9 +84,52 @@ function checkCount({ held }: Connection, id: string): void {
   );
 }
 
+/** Throws what an `error` frame says where these are more series than one subscription may have. */
+export function checkSeriesCount(count: number, { obligations }: Grant): void {
+  const { max_series: allowed = SERIES_MAX } = obligations;
+  if (count > SERIES_MAX) {
+    throw invalidParameter('match', `finds more than ${SERIES_MAX} series; narrow it`);
+  }
+  if (count <= allowed) return;
+  throw new TailraceError(
+    'forbidden',
+    `The policy allows ${allowed} series a subscription, and these are ${count}.`,
+    { details: { max_series: allowed } },
+  );
+}
+
 function maxHzOf(frame: SubscribeFrame, grant: Grant): number | undefined {
   const limits = [frame.maxHz, grant.obligations.max_rate_hz].filter((hz) => hz !== undefined);
   return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+/** Sets a subscription of these series up, in the place of an earlier one of its id. */
+async function begin(
+  connection: Connection,
+  frame: SubscribeFrame,
+  series: readonly Series[],
+  resume: Beginning,
+): Promise<void> {
+  const { grant } = connection.right;
+  const { clock } = connection.services;
+  const { id } = frame;
+  unsubscribe(connection, id);
+  const maxHz = maxHzOf(frame, grant);
+  const lookbackMs = grant.obligations.lookback_ms;
+  const one: Held = {
+    ...{ frame, resume, stage: 'opening', setups: 0, shape: shapeOf(grant) },
+    subscription: createSubscription({ id, series, position: NOWHERE, maxHz, lookbackMs, clock }),
+    poll: firstPoll(grant, clock()),
+    news: { added: new Set(), removed: new Set() },
+  };
+  connection.held.set(id, one);
+  try {
+    await setUp(connection, one);
+  } catch (thrown) {
+    // Without its snapshot it is no subscription: the client is told, and may ask again.
+    if (connection.held.get(id) === one) unsubscribe(connection, id);
+    throw thrown;
+  }
 }
 
 /**
@@ -89,42 +138,38 @@ function maxHzOf(frame: SubscribeFrame, grant: Grant): number | undefined {
  * @throws TailraceError for the `error` frame: `forbidden`, `too_many_subscriptions`, or what a range throws.
  */
 export async function subscribe(connection: Connection, frame: SubscribeFrame): Promise<void> {
-  const { authority, catalogue, clock } = connection.services;
-  const grant = authority.decide('tail', connection.claims, factsOf(connection), clock());
-  const { series, unknown } = resolveChoice(frame.choice, grant, catalogue);
+  if (!decideAgain(connection)) return;
+  const { right, services } = connection;
+  const { series, unknown } = resolveChoice(frame.choice, right.grant, services.catalogue);
   for (const name of unknown) {
     fail(connection, new TailraceError('unknown_series', `There is no series ${name}.`), frame.id);
   }
   if (frame.choice.kind === 'names' && series.length === 0) return;
-  if (series.length > SERIES_MAX) {
-    throw invalidParameter('match', `finds more than ${SERIES_MAX} series; narrow it`);
-  }
+  checkSeriesCount(series.length, right.grant);
   checkCount(connection, frame.id);
+  // Before anything is promised: a snapshot that would be refused is no beginning.
   if (frame.snapshot !== undefined) {
-    // Before anything is promised: a snapshot that would be refused is no beginning.
-    const { claims, services } = connection;
-    admitSnapshot(frame, claims, factsOf(connection), services);
+    admitSnapshot(frame, right.claims, factsOf(connection), services);
   }
-  unsubscribe(connection, frame.id);
-  const { id } = frame;
-  const maxHz = maxHzOf(frame, grant);
-  const lookbackMs = grant.obligations.lookback_ms;
-  const one: Held = {
-    frame,
-    subscription: createSubscription({ id, series, position: NOWHERE, maxHz, lookbackMs, clock }),
-    obligations: JSON.stringify(grant.obligations),
-    setups: 0,
-    poll: firstPoll(grant, clock()),
-  };
-  connection.held.set(id, one);
-  const beginning = frame.since === undefined ? 'new' : { since: frame.since };
+  const resume = frame.since === undefined ? 'new' : { since: frame.since };
+  await begin(connection, frame, series, resume);
+}
+
+/**
+ * Builds a subscription again whose obligations changed, from where its client stands.
+ *
+ * @throws TailraceError for the `error` frame, after which it is no more.
+ */
+export async function renew(connection: Connection, { frame, resume }: Held): Promise<void> {
+  const { right, services } = connection;
+  const { series } = resolveChoice(frame.choice, right.grant, services.catalogue);
   try {
-    await setUp(connection, one, series, beginning);
+    checkSeriesCount(series.length, right.grant);
   } catch (thrown) {
-    // Without its snapshot it is no subscription: the client is told, and may ask again.
-    if (connection.held.get(id) === one) unsubscribe(connection, id);
+    unsubscribe(connection, frame.id);
     throw thrown;
   }
+  await begin(connection, frame, series, resume);
 }
 
 /** Ends a subscription, if there is one of that id. */

@@ -2,7 +2,8 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
 import type { Series } from '../../store/series.ts';
-import { type Batch, createOutbox, type Outbox } from './outbox.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import type { Batch } from './waiting.ts';
 
 /** Records that wait while a subscription is being set up; beyond, its client is too slow to be followed. */
 const HELD_MAX = 10_000;
@@ -10,7 +11,9 @@ const HELD_MAX = 10_000;
 export interface Subscription {
   readonly id: string;
   readonly seriesIds: ReadonlySet<number>;
-  add(series: Series): void;
+  add(ids: Iterable<number>): void;
+  /** Forgets these series and all that waits of them. */
+  remove(ids: Iterable<number>): void;
   /** Takes the rows of a record that are this subscription's; keeps the record while it is held. */
   record(record: FeedRecord & ReadingsRecord, nowMs: number): void;
   /** Takes the rows of these series from records that went by before they were known. */
@@ -25,6 +28,8 @@ export interface Subscription {
   dueMs(): number | undefined;
   /** Makes what waits smaller; false where that is not possible. */
   conflate(): boolean;
+  /** Up to here its client has everything; undefined where nothing waits, so that this is the feed's newest position. */
+  readonly behind: Position | undefined;
   /** Since when something waits, in ms since 1970. */
   readonly sinceMs: number | undefined;
   /** True where more waits than can be kept. */
@@ -58,6 +63,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let waiting = false;
   let sinceMs: number | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
+  let sentTo = options.position;
 
   function take(
     record: FeedRecord & ReadingsRecord,
@@ -83,7 +89,13 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   return {
     id,
     seriesIds,
-    add: (series) => void seriesIds.add(series.id),
+    add(ids) {
+      for (const seriesId of ids) seriesIds.add(seriesId);
+    },
+    remove(ids) {
+      for (const seriesId of ids) seriesIds.delete(seriesId);
+      outbox.keepOnly(seriesIds);
+    },
     record(record, nowMs) {
       sinceMs ??= nowMs;
       if (held === undefined) take(record);
@@ -95,6 +107,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     hold(from) {
       held = [];
       outbox = createOutbox({ latestOnly, start: from });
+      sentTo = from;
       waiting = false;
     },
     release(before) {
@@ -109,11 +122,17 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (batch === undefined) {
         waiting = false;
         sinceMs = undefined;
-      } else sentMs = nowMs;
+      } else {
+        sentMs = nowMs;
+        sentTo = batch.position;
+      }
       return batch;
     },
     dueMs: () => (held !== undefined || !waiting ? undefined : sentMs + intervalMs),
     conflate: () => outbox.conflate(),
+    get behind() {
+      return held !== undefined || waiting ? sentTo : undefined;
+    },
     get sinceMs() {
       return sinceMs;
     },

@@ -252,11 +252,17 @@ describe('a tail over a WebSocket', () => {
     await server.feed.append({ kind: 'bundle', revision: '2' });
     const point = await write('spp', 1);
     expect((await client.next('data')).points).toEqual([point]);
-    const revoked = { kind: 'revoked', tenant: 'acme', revokedAtMs: Date.now() } as const;
-    await server.feed.append({ ...revoked, subject: 'somebody/else' });
-    await server.feed.append({ ...revoked, subject: 'acme/viewer' });
+    const revocation = { tenant: 'acme', revokedAtMs: nowMs };
+    server.revocations.add({ ...revocation, subject: 'somebody/else' });
+    const other = await write('spp', 2);
+    expect((await client.next('data')).points).toEqual([other]);
+    server.revocations.add({ ...revocation, subject: 'acme/viewer' });
     expect((await client.next('bye')).code).toBe(4403);
     expect((await client.closed).code).toBe(4403);
+    await expect(connect()).rejects.toMatchObject({ status: 401 });
+    // Tokens that are issued in a later second are others.
+    nowMs += 1_000;
+    token = await server.token();
   });
 
   it('counts what it delivers', async () => {

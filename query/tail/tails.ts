@@ -5,7 +5,6 @@ import { TailraceError } from '../../lib/errors.ts';
 import type { Feed } from '../../lib/feed/feed.ts';
 import type { Log } from '../../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../../lib/metrics.ts';
-import type { Claims } from '../../policies/grant.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
 import type { Authority } from '../authority.ts';
 import type { Request } from '../http/request.ts';
@@ -13,9 +12,12 @@ import type { DecidedRoute } from '../http/routes.ts';
 import type { Accepted, SocketEnd, SocketHandler } from '../http/websocket.ts';
 import type { RangeSources } from '../range/read.ts';
 import { factsOf } from '../routes/facts.ts';
+import { createFinder, type Finder } from './complete.ts';
 import { CLOSE, type Transport } from './connection.ts';
 import { FRAME_MAX_BYTES, type ServerFrame } from './frames.ts';
 import { createHub, type Hub } from './hub.ts';
+import { createRechecks, type Rechecks } from './rechecks.ts';
+import type { Opening } from './right.ts';
 import { openSession, type Session } from './session.ts';
 import { isSnapshot } from './snapshot.ts';
 import { streamRoute } from './stream.ts';
@@ -24,6 +26,7 @@ import { streamRoute } from './stream.ts';
 const CONNECTIONS_MAX = 10_000;
 /** Paced frames, expiry and stalls are looked at so often. */
 const TICK_MS = 50;
+const CLOSE_REASON_MAX_BYTES = 123;
 const PROTOCOLS = ['tailrace.json', 'tailrace.msgpack'] as const;
 type Protocol = (typeof PROTOCOLS)[number];
 
@@ -31,6 +34,8 @@ export interface TailServices extends RangeSources {
   readonly catalogue: Catalogue;
   readonly hub: Hub;
   readonly authority: Authority;
+  readonly rechecks: Rechecks;
+  readonly finder: Finder;
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: {
@@ -96,9 +101,20 @@ function socketTransport(
     unsentBytes: () => socket.bufferedBytes(),
     close(code, detail) {
       socket.send(encode({ type: 'bye', code, detail }, protocol));
-      socket.end(code, detail);
+      socket.end(code, closeReason(detail));
     },
   };
+}
+
+/** A close frame has 125 bytes, of which two are the code (RFC 6455, 5.5). The `bye` before has the whole detail. */
+function closeReason(detail: string): string {
+  const bytes = Buffer.from(detail);
+  if (bytes.length <= CLOSE_REASON_MAX_BYTES) return detail;
+  // A character that was cut in two is left out.
+  return bytes
+    .subarray(0, CLOSE_REASON_MAX_BYTES)
+    .toString()
+    .replace(/\uFFFD+$/, '');
 }
 
 function handlerOf(session: Session, protocol: Protocol, log: Log): SocketHandler {
@@ -134,8 +150,12 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
       DURATION_BUCKETS_S,
     ),
   };
+  const { policy, revocations } = authority;
+  const connectionsMax = CONNECTIONS_MAX;
+  const rechecks = createRechecks({ policy, revocations, connectionsMax, metrics, log });
+  const finder = createFinder(catalogue);
   const services: TailServices = {
-    ...{ hub, authority, clock, log, counters },
+    ...{ hub, authority, rechecks, finder, clock, log, counters },
     ...{ catalogue, rangeReader, feed },
   };
   const sessions = new Set<Session>();
@@ -150,8 +170,8 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
     for (const session of sessions) session.tick(nowMs);
   }, TICK_MS);
 
-  function open(transport: Transport, claims: Claims): Session {
-    const session = openSession(transport, claims, services, () => sessions.delete(session));
+  function open(transport: Transport, opening: Opening): Session {
+    const session = openSession(transport, opening, services, () => sessions.delete(session));
     sessions.add(session);
     return session;
   }
@@ -163,7 +183,8 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
       ticket === null
         ? await authority.claimsOf(request)
         : authority.tickets.redeemForSocket(ticket, nowMs);
-    authority.decide('tail', claims, factsOf(request, 'websocket'), nowMs);
+    const grant = authority.decide('tail', claims, factsOf(request, 'websocket'), nowMs);
+    const opening = { claims, grant, rules: rechecks.rules };
     const chosen = chooseProtocol(request.headers.get('sec-websocket-protocol'));
     const protocol = chosen ?? 'tailrace.json';
     const origin = request.headers.get('origin');
@@ -171,7 +192,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
       protocol: chosen,
       connect(socket) {
         const transport = socketTransport(socket, protocol, origin);
-        const session = open(transport, claims);
+        const session = open(transport, opening);
         if (sessions.size > CONNECTIONS_MAX) session.close(CLOSE.tooMany, 'too many connections');
         return handlerOf(session, protocol, log);
       },
@@ -183,6 +204,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
     route: streamRoute(services, open),
     stop() {
       clearInterval(ticking);
+      rechecks.stop();
       hub.stop();
       for (const session of [...sessions]) session.close(CLOSE.restart, 'the server restarts');
       sessions.clear();

@@ -1,0 +1,247 @@
+// What waits for one subscription: points in order, the newest point of each series, or buckets. Each forgets a series
+// without a trace, down to how much of it was left out.
+import type { Position } from '../../lib/feed/feed.ts';
+
+/** `[seriesId, t in ms, value]`, and the quality where it is not good. */
+export type Point =
+  | readonly [seriesId: number, t: number, value: number | string]
+  | readonly [seriesId: number, t: number, value: number | string, quality: number];
+
+/** A text has no extremes: its `min` and `max` are null. `t` is the bucket's start in ms. */
+export type Bucket = readonly [
+  seriesId: number,
+  t: number,
+  first: number | string,
+  last: number | string,
+  min: number | null,
+  max: number | null,
+  count: number,
+];
+
+/** What one frame carries. `position` is how far the subscription has come with it. */
+export type Batch =
+  | {
+      readonly kind: 'data';
+      readonly points: readonly Point[];
+      readonly position: Position;
+      readonly dropped: number;
+    }
+  | {
+      readonly kind: 'summary';
+      readonly buckets: readonly Bucket[];
+      readonly position: Position;
+      readonly dropped: number;
+    };
+
+interface OpenBucket {
+  readonly seriesId: number;
+  readonly t: number;
+  firstT: number;
+  first: number | string;
+  lastT: number;
+  last: number | string;
+  min: number | null;
+  max: number | null;
+  count: number;
+}
+
+/** Where in a row of points a record of the feed ends. */
+interface End {
+  readonly count: number;
+  readonly position: Position;
+}
+
+export const POINT_BYTES = 96;
+export const BUCKET_BYTES = 160;
+const BUCKET_FIRST_MS = 1_000;
+/** A reader that is behind by buckets of an hour has lost the thread. */
+const BUCKET_WIDEST_MS = 3_600_000;
+/** A frame takes whole records until it has this many points. */
+const FRAME_POINTS = 5_000;
+
+function sizeOf(point: Point): number {
+  const [, , value] = point;
+  return typeof value === 'string' ? POINT_BYTES + 2 * value.length : POINT_BYTES;
+}
+
+function sum(counts: Iterable<number>): number {
+  let total = 0;
+  for (const count of counts) total += count;
+  return total;
+}
+
+/** Points in the order in which they came, and where the feed's records end between them. */
+export function createPoints() {
+  let points: Point[] = [];
+  let bytes = 0;
+  let ends: End[] = [];
+
+  function replace(kept: Point[]): void {
+    points = kept;
+    bytes = sum(kept.map(sizeOf));
+  }
+
+  return {
+    push(point: Point): void {
+      points.push(point);
+      bytes += sizeOf(point);
+    },
+    reached(position: Position): void {
+      const pending = points.length - (ends.at(-1)?.count ?? 0);
+      if (pending > 0) ends.push({ count: points.length, position });
+    },
+    /** Whole records, until there are enough points for a frame. */
+    take(): Batch | undefined {
+      const end = ends.findIndex((mark) => mark.count >= FRAME_POINTS);
+      const mark = ends[end] ?? ends.at(-1);
+      if (mark === undefined) return undefined;
+      const taken = points.slice(0, mark.count);
+      replace(points.slice(mark.count));
+      ends = ends
+        .slice(end < 0 ? ends.length : end + 1)
+        .map((rest) => ({ ...rest, count: rest.count - mark.count }));
+      return { kind: 'data', points: taken, position: mark.position, dropped: 0 };
+    },
+    keepOnly(seriesIds: ReadonlySet<number>): void {
+      const kept: Point[] = [];
+      let at = 0;
+      const keptUpTo = (count: number) => {
+        for (const point of points.slice(at, count)) if (seriesIds.has(point[0])) kept.push(point);
+        at = count;
+        return kept.length;
+      };
+      ends = ends
+        .map((mark) => ({ ...mark, count: keptUpTo(mark.count) }))
+        .filter((mark, i, marks) => mark.count > (marks[i - 1]?.count ?? 0));
+      keptUpTo(points.length);
+      replace(kept);
+    },
+    /** Takes all of them out, whatever records they are of. */
+    drain(): readonly Point[] {
+      const drained = points;
+      replace([]);
+      ends = [];
+      return drained;
+    },
+    get bytes() {
+      return bytes;
+    },
+  };
+}
+
+/** The newest point of each series, and how many others it took the place of. */
+export function createNewest() {
+  const newest = new Map<number, Point>();
+  const replaced = new Map<number, number>();
+  return {
+    push(point: Point): void {
+      const [seriesId, t] = point;
+      const before = newest.get(seriesId);
+      if (before !== undefined) replaced.set(seriesId, (replaced.get(seriesId) ?? 0) + 1);
+      if (before === undefined || before[1] <= t) newest.set(seriesId, point);
+    },
+    take(position: Position): Batch | undefined {
+      if (newest.size === 0) return undefined;
+      const points = [...newest.values()];
+      const dropped = sum(replaced.values());
+      newest.clear();
+      replaced.clear();
+      return { kind: 'data', points, position, dropped };
+    },
+    keepOnly(seriesIds: ReadonlySet<number>): void {
+      for (const those of [newest, replaced]) {
+        for (const id of those.keys()) if (!seriesIds.has(id)) those.delete(id);
+      }
+    },
+    get bytes() {
+      return newest.size * POINT_BYTES;
+    },
+  };
+}
+
+function addToBucket(open: OpenBucket, t: number, value: number | string): void {
+  if (t < open.firstT) [open.firstT, open.first] = [t, value];
+  if (t >= open.lastT) [open.lastT, open.last] = [t, value];
+  if (typeof value === 'number') {
+    open.min = open.min === null ? value : Math.min(open.min, value);
+    open.max = open.max === null ? value : Math.max(open.max, value);
+  }
+  open.count += 1;
+}
+
+function mergeBucket(open: OpenBucket, other: OpenBucket): void {
+  if (other.firstT < open.firstT) [open.firstT, open.first] = [other.firstT, other.first];
+  if (other.lastT >= open.lastT) [open.lastT, open.last] = [other.lastT, other.last];
+  if (other.min !== null) open.min = open.min === null ? other.min : Math.min(open.min, other.min);
+  if (other.max !== null) open.max = open.max === null ? other.max : Math.max(open.max, other.max);
+  open.count += other.count;
+}
+
+/** A bucket of one point. */
+function bucketOf(seriesId: number, t: number, value: number | string): OpenBucket {
+  const extreme = typeof value === 'number' ? value : null;
+  const [first, last, min, max] = [value, value, extreme, extreme];
+  return { seriesId, t, firstT: t, first, lastT: t, last, min, max, count: 1 };
+}
+
+/** Buckets by series and start, which can be made wider. */
+export function createBuckets() {
+  let widthMs = BUCKET_FIRST_MS;
+  let bySeries = new Map<number, Map<number, OpenBucket>>();
+  let size = 0;
+
+  function put(bucket: OpenBucket): void {
+    const { seriesId } = bucket;
+    const t = Math.floor(bucket.t / widthMs) * widthMs;
+    const ofSeries = bySeries.get(seriesId) ?? new Map<number, OpenBucket>();
+    if (ofSeries.size === 0) bySeries.set(seriesId, ofSeries);
+    const there = ofSeries.get(t);
+    if (there !== undefined) {
+      mergeBucket(there, bucket);
+      return;
+    }
+    ofSeries.set(t, { ...bucket, t });
+    size += 1;
+  }
+
+  function all(): OpenBucket[] {
+    return [...bySeries.values()].flatMap((ofSeries) => [...ofSeries.values()]);
+  }
+
+  return {
+    add(seriesId: number, t: number, value: number | string): void {
+      const start = Math.floor(t / widthMs) * widthMs;
+      const there = bySeries.get(seriesId)?.get(start);
+      if (there === undefined) put(bucketOf(seriesId, t, value));
+      else addToBucket(there, t, value);
+    },
+    widen(): boolean {
+      if (widthMs >= BUCKET_WIDEST_MS) return false;
+      widthMs *= 2;
+      const narrow = all();
+      bySeries = new Map();
+      size = 0;
+      for (const bucket of narrow) put(bucket);
+      return true;
+    },
+    keepOnly(seriesIds: ReadonlySet<number>): void {
+      for (const id of bySeries.keys()) if (!seriesIds.has(id)) bySeries.delete(id);
+      size = all().length;
+    },
+    get size() {
+      return size;
+    },
+    /** All of them; what they count was not sent as points. */
+    batch(position: Position): Batch {
+      const open = all();
+      const buckets = open.map(({ seriesId, t, first, last, min, max, count }): Bucket => {
+        return [seriesId, t, first, last, min, max, count];
+      });
+      const dropped = sum(open.map(({ count }) => count));
+      return { kind: 'summary', buckets, position, dropped };
+    },
+    get bytes() {
+      return size * BUCKET_BYTES;
+    },
+  };
+}
