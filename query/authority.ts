@@ -65,7 +65,8 @@ export function requireAllowed(grant: Grant): Grant {
 /** Makes the authority of one server. */
 export function createAuthority(options: AuthorityOptions): Authority {
   const { policy, tokens, metrics } = options;
-  const tickets = createTickets({ metrics, toleranceS: CLOCK_TOLERANCE_S });
+  const { revocations } = tokens;
+  const tickets = createTickets({ metrics, toleranceS: CLOCK_TOLERANCE_S, revocations });
 
   function ask(
     action: Action,
@@ -82,7 +83,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     ask,
     tickets,
     policy,
-    revocations: tokens.revocations,
+    revocations,
     claimsOf: async (request) => tokens.verify(bearerToken(request.headers.get('authorization'))),
     redeemForStream: (request, nowMs) =>
       tickets.redeemForStream(request.query.get('ticket') ?? '', streamKey(request), nowMs),
