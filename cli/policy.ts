@@ -1,9 +1,11 @@
 // `tailrace policy …`: bundles as operators handle them. One file a subcommand, in cli/policy/.
 import { Command } from 'commander';
 import { checkCommand } from './policy/check.ts';
+import { replayCommand } from './policy/replay.ts';
 
 export function policyCommand(): Command {
   return new Command('policy')
     .description('check, compare and export policy bundles')
-    .addCommand(checkCommand().exitOverride());
+    .addCommand(checkCommand().exitOverride())
+    .addCommand(replayCommand().exitOverride());
 }

@@ -76,7 +76,7 @@ export function openDecisionLog<D extends Recordable>(
     name: 'decision log',
     record,
     flush: (timeoutMs) => writer.flush(timeoutMs),
-    list: (filter) => list(database, filter),
+    list: (filter) => listDecisions(database, filter),
     stop() {
       stopping ??= writer.close(drainMaxMs);
       return stopping;
@@ -84,7 +84,11 @@ export function openDecisionLog<D extends Recordable>(
   };
 }
 
-async function list(database: Database, filter: DecisionFilter): Promise<DecisionRow[]> {
+/** Decisions that were recorded, the newest first. @throws TailraceError `database_unavailable`. */
+export async function listDecisions(
+  database: Database,
+  filter: DecisionFilter,
+): Promise<DecisionRow[]> {
   try {
     return await selectDecisionRows(database.reader, filter);
   } catch (cause) {

@@ -142,7 +142,8 @@ function keepSmall(
   return Object.fromEntries(kept);
 }
 
-function recordedResult(grant: Grant, fault: string | undefined): RecordedResult {
+/** What was decided, cut down to what is kept of it. */
+export function recordedResult(grant: Grant, fault: string | undefined): RecordedResult {
   const { allow, reason, selectors, obligations } = grant;
   const series: unknown[] = [];
   let chars = 0;
