@@ -66,3 +66,18 @@ test('the policy is asked about a topic at most once a second, and about every t
   for (let i = 0; i < 5_000; i++) access.mayPublish(`t/acme/rig-1/c${i}`, NOW_MS);
   expect(asked).toBe(5_002);
 });
+
+test('a device that goes on publishing is recorded once a topic, until the policy says something else', async () => {
+  const recorded: boolean[] = [];
+  const logged = await loadPolicy({
+    ...{ metrics: createMetrics(), log: createLog('silent'), clock: () => NOW_MS },
+    onDecision: ({ grant }) => recorded.push(grant.allow),
+  });
+  const access = createDeviceAccess(logged, claims({ assets: ['rig-1'] }));
+  for (let s = 0; s < 30; s++) {
+    for (const topic of ['t/acme/rig-1/a', 't/acme/rig-1/b', 't/acme/rig-2/a']) {
+      access.mayPublish(topic, NOW_MS + s * 1_000);
+    }
+  }
+  expect(recorded).toEqual([true, true, false]);
+});

@@ -3,7 +3,8 @@
 // to no tenant, so to nobody's token.
 
 import type { Policy } from '../policies/decide/decision.ts';
-import type { Claims } from '../policies/grant.ts';
+import { sameSelectors } from '../policies/decide/renewal.ts';
+import type { Claims, Grant } from '../policies/grant.ts';
 import { isOver } from '../policies/tokens/verifier.ts';
 
 /** What one connection may do. */
@@ -44,24 +45,36 @@ function isWildcard(part: string): boolean {
 /** Makes the access of a connection whose token has these claims. */
 export function createDeviceAccess(policy: Policy, claims: Claims): DeviceAccess {
   /** Decisions about topics, with the time until which they are good. */
-  const remembered = new Map<string, { readonly allow: boolean; readonly untilMs: number }>();
+  const remembered = new Map<string, { readonly grant: Grant; readonly untilMs: number }>();
 
-  function decidePublish(topic: string, nowMs: number): boolean {
+  /** Its selectors stand in memory once, however many topics have the same: a list of assets may be long. */
+  let newest: Grant | undefined;
+
+  function share(grant: Grant): Grant {
+    const same = newest !== undefined && sameSelectors(newest.selectors, grant.selectors);
+    newest = same && newest !== undefined ? { ...grant, selectors: newest.selectors } : grant;
+    return newest;
+  }
+
+  /** `renews` keeps a device's thousandth message from being recorded like its first. */
+  function decidePublish(topic: string, nowMs: number, renews?: Grant): Grant | undefined {
     const { tenant, asset, channel } = place(topic) ?? {};
-    if (tenant !== claims.tenant || asset === undefined || channel === undefined) return false;
+    if (tenant !== claims.tenant || asset === undefined || channel === undefined) return undefined;
     const labels = { tenant, asset, channel };
-    return policy.decide({ action: 'publish', claims, labels, nowMs }).allow;
+    const grant = policy.decide({ action: 'publish', claims, labels, nowMs, renews });
+    return grant === renews ? grant : share(grant);
   }
 
   return {
     mayPublish(topic, nowMs) {
       if (isOver(claims, nowMs)) return false;
       const known = remembered.get(topic);
-      if (known !== undefined && nowMs < known.untilMs) return known.allow;
-      const allow = decidePublish(topic, nowMs);
-      if (remembered.size >= TOPICS_MAX) remembered.clear();
-      remembered.set(topic, { allow, untilMs: nowMs + DECISION_AGE_MAX_MS });
-      return allow;
+      if (known !== undefined && nowMs < known.untilMs) return known.grant.allow;
+      const grant = decidePublish(topic, nowMs, known?.grant);
+      if (grant === undefined) return false;
+      if (known === undefined && remembered.size >= TOPICS_MAX) remembered.clear();
+      remembered.set(topic, { grant, untilMs: nowMs + DECISION_AGE_MAX_MS });
+      return grant.allow;
     },
     maySubscribe(filter, nowMs) {
       const { tenant, asset, channel } = place(filter) ?? {};
