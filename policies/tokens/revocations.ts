@@ -13,10 +13,13 @@ export interface Revocation {
   readonly expiresAtMs?: number;
 }
 
+/** As large as whoever adds makes it: the store that does has a maximum, and a metric. */
 export interface Revocations {
   isRevoked(claims: Claims): boolean;
-  /** Takes one in; listeners are told if it was not known. */
+  /** Takes one in; listeners are told if it covers more than was known. */
   add(revocation: Revocation): void;
+  /** Drops those that expired by then. */
+  forget(untilMs: number): void;
   /** Calls `listener` with every one taken in from now on. Gives back the way to end it. */
   onAdded(listener: (revocation: Revocation) => void): () => void;
   readonly size: number;
@@ -32,6 +35,14 @@ export function covers(revocation: Revocation, claims: Claims): boolean {
   return typeof iat !== 'number' || iat <= Math.floor(revokedAtMs / 1_000);
 }
 
+/** Both in one: the later covers the tokens of the earlier, and it is known until the last of them is over. */
+function merge(one: Revocation, other: Revocation): Revocation {
+  const { expiresAtMs: first, ...later } = one.revokedAtMs >= other.revokedAtMs ? one : other;
+  const second = one.revokedAtMs >= other.revokedAtMs ? other.expiresAtMs : one.expiresAtMs;
+  if (first === undefined || second === undefined) return later;
+  return { ...later, expiresAtMs: Math.max(first, second) };
+}
+
 /** Makes an empty set. */
 export function createRevocations(): Revocations {
   const bySubject = new Map<string, Revocation>();
@@ -41,18 +52,28 @@ export function createRevocations(): Revocations {
 
   return {
     isRevoked(claims) {
-      const bySub = bySubject.get(key(claims.tenant, claims.sub));
-      if (bySub !== undefined && covers(bySub, claims)) return true;
-      return claims.jti !== undefined && byTokenId.has(key(claims.tenant, claims.jti));
+      const { tenant, sub, jti } = claims;
+      if (bySubject.size > 0) {
+        const bySub = bySubject.get(key(tenant, sub));
+        if (bySub !== undefined && covers(bySub, claims)) return true;
+      }
+      return byTokenId.size > 0 && jti !== undefined && byTokenId.has(key(tenant, jti));
     },
     add(revocation) {
       const { tenant, subject, tokenId, revokedAtMs } = revocation;
       const [known, name] = tokenId === undefined ? [bySubject, subject] : [byTokenId, tokenId];
       const at = key(tenant, name ?? '');
       const before = known.get(at);
+      known.set(at, before === undefined ? revocation : merge(before, revocation));
       if (before !== undefined && before.revokedAtMs >= revokedAtMs) return;
-      known.set(at, revocation);
       for (const listener of listeners) listener(revocation);
+    },
+    forget(untilMs) {
+      for (const known of [bySubject, byTokenId]) {
+        for (const [at, { expiresAtMs }] of known) {
+          if (expiresAtMs !== undefined && expiresAtMs <= untilMs) known.delete(at);
+        }
+      }
     },
     onAdded(listener) {
       listeners.add(listener);
