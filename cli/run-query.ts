@@ -4,6 +4,7 @@ import { systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Route } from '../query/http/routes.ts';
+import { amountsOf } from '../query/limits/amounts.ts';
 import type { SignIn } from '../query/routes/sign-in.ts';
 import { type QueryServer, startQueryServer } from '../query/server.ts';
 import { openLatest } from '../store/latest.ts';
@@ -21,8 +22,8 @@ export async function startQuery(
   ingest: IngestParts | undefined,
   routes: readonly Route[] = [],
 ): Promise<QueryServer> {
-  const { config, database, feed, catalogue, metrics, log, lifecycle, policy, tokens, decisions } =
-    ground;
+  const { config, database, feed, catalogue, metrics, log, lifecycle } = ground;
+  const { policy, tokens, revocations, decisions } = ground;
   const latest = lifecycle.add(await openLatest({ database, feed, catalogue, metrics, log }));
   return lifecycle.add(
     await startQueryServer({
@@ -34,10 +35,13 @@ export async function startQuery(
       feed,
       policy,
       tokens,
+      revocations,
+      tokenLifetimeMaxMs: config.JWT_LIFETIME_MAX,
       decisions,
       clock: systemClock,
       log,
       metrics,
+      limits: amountsOf(config),
       corsOrigins: config.CORS_ORIGINS,
       readiness: () => readiness(ground, ingest),
       pageDirectory: PAGE_DIRECTORY,

@@ -106,6 +106,8 @@ const schema = z.object({
   LIMIT_TENANT_IN_FLIGHT: amount(100_000).default(1_000),
   LIMIT_TENANT_TAILS: amount(1_000_000).default(10_000),
   LIMIT_ADDRESS_CONNECTIONS: amount(1_000_000).default(10_000),
+  /** Of requests that no verified token stands behind: public routes, refused tokens. */
+  LIMIT_ADDRESS_REQUESTS_PER_S: amount(1_000_000).default(5_000),
   JWT_TENANT_CLAIM: text.default('tenant'),
   JWT_ROLES_CLAIM: text.default('roles'),
   TOPIC_RULES: text.optional(),

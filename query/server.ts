@@ -12,11 +12,20 @@ import type { Catalogue } from '../store/catalogue.ts';
 import type { DecisionReader } from '../store/decisions.ts';
 import type { Latest } from '../store/latest.ts';
 import type { RangeReader } from '../store/range/read.ts';
+import type { RevocationStore } from '../store/revocations.ts';
 import { createAuthority } from './authority.ts';
-import { type Engine, listenAlone, loadEngine, type TemplatedApp } from './http/engine.ts';
+import {
+  createApp,
+  type Engine,
+  listenAlone,
+  loadEngine,
+  type TemplatedApp,
+} from './http/engine.ts';
 import { createRegistry, type Route } from './http/routes.ts';
 import { commonHeaders, createService } from './http/serve.ts';
 import { serveWebSockets } from './http/websocket.ts';
+import type { Amounts } from './limits/amounts.ts';
+import { createLimits } from './limits/limits.ts';
 import { rangeRoute } from './range/route.ts';
 import { decisionsRoute } from './routes/decisions.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
@@ -24,6 +33,7 @@ import { latestRoute } from './routes/latest.ts';
 import { meRoute } from './routes/me.ts';
 import { documentRoutes } from './routes/openapi.ts';
 import { pageRoutes } from './routes/page.ts';
+import { revocationRoutes } from './routes/revocations.ts';
 import { seriesRoute } from './routes/series.ts';
 import { type SignIn, signInRoute } from './routes/sign-in.ts';
 import { ticketsRoute } from './routes/tickets.ts';
@@ -40,11 +50,17 @@ export interface QueryServerOptions {
   readonly feed: Feed;
   readonly policy: Policy;
   readonly tokens: TokenVerifier;
+  /** Where tokens are revoked; without it nobody can. */
+  readonly revocations?: RevocationStore | undefined;
+  /** How long a token can be good, where that is bounded. */
+  readonly tokenLifetimeMaxMs?: number | undefined;
   /** What was decided; without it there is no `/v1/decisions`. */
   readonly decisions?: DecisionReader | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** What each subject, tenant and address may have. */
+  readonly limits: Amounts;
   /** Origins whose pages may read answers, exactly as browsers write them. */
   readonly corsOrigins: readonly string[];
   readonly readiness: Readiness;
@@ -65,8 +81,11 @@ export interface QueryServer extends Part {
 const DRAIN_MAX_MS = 10_000;
 /** Tails get this long to read their `bye`. */
 const BYE_MS = 300;
-/** The contract's 64 KB are answered by an error frame; what is longer than this closes the connection. */
-const MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
+/**
+ * The contract's 64 KB are answered by an error frame; what is longer than this closes the connection. The engine
+ * gathers a message before anybody sees it: this much memory is every client's for the asking.
+ */
+const MESSAGE_MAX_BYTES = 2 * 1024 * 1024;
 
 /**
  * Starts the query server; resolves when it listens.
@@ -77,9 +96,10 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   const { catalogue, rangeReader, latest, feed, decisions, clock, log, metrics } = options;
   const engine = loadEngine();
   const authority = createAuthority(options);
+  const limits = createLimits({ amounts: options.limits, metrics });
   const corsOrigins = new Set(options.corsOrigins);
   const sources = { catalogue, rangeReader, feed, clock };
-  const tails = await createTails({ ...sources, authority, log, metrics });
+  const tails = await createTails({ ...sources, authority, limits, log, metrics });
   const interfaceRoutes = [
     seriesRoute({ ...sources, latest }),
     rangeRoute(sources),
@@ -87,6 +107,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
     tails.route,
     ticketsRoute({ authority, clock }),
     meRoute({ authority, clock }),
+    ...revocationRoutes(options),
     ...(decisions === undefined ? [] : [decisionsRoute({ decisions, clock })]),
     signInRoute(options.signIn),
     ...healthRoutes(options),
@@ -97,12 +118,13 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
     ...documentRoutes(interfaceRoutes),
     ...pageRoutes(options.pageDirectory, options.signIn?.issuer),
   ]);
-  const service = createService({ registry, authority, corsOrigins, clock, log, metrics });
+  const service = createService({ registry, authority, limits, corsOrigins, clock, log, metrics });
 
-  const app = engine.App();
+  const app = createApp(engine);
   serveWebSockets(app, {
     path: tails.route.path,
     accept: (request) => tails.accept(request),
+    enter: (request) => limits.enterConnection(request.peer),
     headers: (request) => commonHeaders(request, corsOrigins, registry.methods(request.path)),
     messageMaxBytes: MESSAGE_MAX_BYTES,
     log,

@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readConfig } from '../lib/config.ts';
 import type { Feed } from '../lib/feed/feed.ts';
 import { createRing } from '../lib/feed/ring.ts';
 import { createLifecycle } from '../lib/lifecycle.ts';
@@ -12,15 +13,18 @@ import type { Decision, Policy } from '../policies/decide/decision.ts';
 import { recordOf } from '../policies/decide/mask.ts';
 import { loadPolicy } from '../policies/decide/policy.ts';
 import { issueToken } from '../policies/tokens/issue.ts';
+import type { Revocations } from '../policies/tokens/revocations.ts';
 import { openSigningKey } from '../policies/tokens/signing-key.ts';
 import { createTokenVerifier, type TokenProfile } from '../policies/tokens/verifier.ts';
 import type { Route } from '../query/http/routes.ts';
+import { type Amounts, amountsOf } from '../query/limits/amounts.ts';
 import { startQueryServer } from '../query/server.ts';
 import type { Database } from '../sql/connection.ts';
 import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
 import { type DecisionReader, openDecisionLog } from '../store/decisions.ts';
 import { openLatest } from '../store/latest.ts';
 import { createRangeReader } from '../store/range/read.ts';
+import { openRevocations } from '../store/revocations.ts';
 import type { Series } from '../store/series.ts';
 import { createWriter } from '../store/writer.ts';
 
@@ -40,6 +44,8 @@ export interface TestQueryServer {
   readonly catalogue: Catalogue;
   readonly metrics: Metrics;
   readonly decisions: DecisionReader;
+  /** What the server's tokens are looked up in; `add` revokes. */
+  readonly revocations: Revocations;
   /** Makes a token; a viewer of acme for an hour unless said otherwise. */
   token(order?: {
     tenant?: string;
@@ -47,8 +53,13 @@ export interface TestQueryServer {
     ttlS?: number;
     claims?: Record<string, unknown>;
   }): Promise<string>;
-  /** Commits points and appends them to the feed; makes the series where it is new. */
-  write(asset: string, channel: string, points: readonly TestPoint[]): Promise<Series>;
+  /** Commits points and appends them to the feed; makes the series, of acme unless said otherwise, where it is new. */
+  write(
+    asset: string,
+    channel: string,
+    points: readonly TestPoint[],
+    of?: Partial<Pick<Series, 'tenant' | 'labels' | 'unit'>>,
+  ): Promise<Series>;
   stop(): Promise<void>;
 }
 
@@ -61,6 +72,8 @@ export interface TestQueryServerOptions {
   /** Stands before the shipped policy. */
   readonly policy?: (shipped: Policy) => Policy;
   readonly feed?: Feed;
+  /** As the program has them by default unless given. */
+  readonly limits?: Amounts;
 }
 
 type Ingest = Pick<TestQueryServer, 'write'>;
@@ -76,11 +89,11 @@ function ingestInto(options: {
   const writer = createWriter({ database, metrics, log: createLog('silent') });
   return {
     stop: () => writer.stop(),
-    async write(asset, channel, points) {
+    async write(asset, channel, points, { tenant = 'acme', labels = {}, unit = null } = {}) {
       const kind = typeof points[0]?.[1] === 'string' ? 'state' : 'number';
       const firstUs = Math.min(...points.map(([ms]) => ms)) * 1_000;
-      const identity = { tenant: 'acme', asset, channel, labels: {} };
-      const [series] = await catalogue.ensure([{ ...identity, kind, firstUs, unit: null }]);
+      const identity = { tenant, asset, channel, labels };
+      const [series] = await catalogue.ensure([{ ...identity, kind, firstUs, unit }]);
       if (series === undefined) throw new Error('the catalogue made no series');
       const rows = points.length;
       const values = points.map(([, value]) => value);
@@ -123,23 +136,28 @@ export async function startTestQueryServer(
   );
   const onDecision = decisions.record;
   const shipped = await loadPolicy({ metrics, log, clock, onDecision });
+  const { pageDirectory } = options;
   const keys = { kind: 'local', key } as const;
   const ingest = ingestInto({ database, catalogue, feed, metrics });
   lifecycle.add({ name: 'ingest', stop: () => ingest.stop() });
-  const { pageDirectory } = options;
+  const tokens = await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics });
+  const { revocations } = tokens;
+  const store = lifecycle.add(
+    await openRevocations({ database, feed, revocations, clock, log, metrics }),
+  );
   const server = lifecycle.add(
     await startQueryServer({
       ...{ host: '127.0.0.1', port: 0, catalogue, latest, feed, clock, log, metrics },
       rangeReader: createRangeReader({ database, feed, metrics }),
       policy: options.policy?.(shipped) ?? shipped,
-      tokens: await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics }),
-      ...{ decisions, corsOrigins, routes, pageDirectory },
+      ...{ tokens, revocations: store, decisions, corsOrigins, routes, pageDirectory },
+      limits: options.limits ?? amountsOf(readConfig({})),
       readiness: async () => ({ database: { ok: true } }),
     }),
   );
   return {
     url: server.url,
-    ...{ feed, catalogue, metrics, decisions },
+    ...{ feed, catalogue, metrics, decisions, revocations },
     write: ingest.write,
     async token({ tenant = 'acme', roles = ['viewer'], ttlS = 3_600, claims = {} } = {}) {
       const order = { tenant, roles, ttlS, claims, nowMs: clock() };

@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
+import { readConfig } from '../../lib/config.ts';
 import { loadPolicy } from '../../policies/decide/policy.ts';
 import { issueToken } from '../../policies/tokens/issue.ts';
 import { openSigningKey } from '../../policies/tokens/signing-key.ts';
 import { createTokenVerifier, type TokenProfile } from '../../policies/tokens/verifier.ts';
+import { amountsOf } from '../../query/limits/amounts.ts';
 import { startQueryServer } from '../../query/server.ts';
 import { openLatest } from '../../store/latest.ts';
 import { createRangeReader } from '../../store/range/read.ts';
@@ -48,6 +50,7 @@ export async function startBenchServer(
       clock,
       log,
       metrics,
+      limits: amountsOf(readConfig({})),
       corsOrigins: [],
       readiness: async () => ({}),
     }),

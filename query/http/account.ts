@@ -1,12 +1,14 @@
 // What became of one request: who asked, what was decided, how it ended. It makes a header and a line of the log.
 import type { Log } from '../../lib/log.ts';
 import type { Claims, Grant } from '../../policies/grant.ts';
+import type { Admission } from '../limits/limits.ts';
 import { DECISION_HEADER } from './problem.ts';
 
 /** Filled in while the request goes its way. */
 export interface Account {
   claims: Claims | undefined;
   grant: Grant | undefined;
+  admission: Admission | undefined;
 }
 
 /** How a request ended. */
@@ -21,7 +23,7 @@ interface Outcome {
 
 /** An account of which nothing is known yet. */
 export function openAccount(): Account {
-  return { claims: undefined, grant: undefined };
+  return { claims: undefined, grant: undefined, admission: undefined };
 }
 
 /** Headers that say what was decided; none where nothing was. */

@@ -41,6 +41,8 @@ function isEngine(loaded: unknown): loaded is Engine {
   return NEEDED.every((name) => typeof Reflect.get(loaded, name) === 'function');
 }
 
+const CONNECTION_IDLE_S = 10;
+
 /** LIBUS_LISTEN_EXCLUSIVE_PORT of both builds. */
 const EXCLUSIVE_PORT = 1;
 
@@ -61,6 +63,25 @@ export function listenAlone(
 ): void {
   const listener = app as unknown as ExclusiveListener;
   listener.listen(host, port, EXCLUSIVE_PORT, done as (socket: unknown) => void);
+}
+
+/** What the modern build alone has: the older one is fixed at the same 10 s. */
+interface TimedApp {
+  setIdleTimeout?(seconds: number): void;
+  setResponseTimeout?(seconds: number): void;
+}
+
+/**
+ * Makes an app that gives up connections on which nothing is under way, a client that does not take its answer, and
+ * one that takes longer than this to send the head of a request, at whatever pace it sends it. (Measured: 12 s, since
+ * the engine looks every 4 s.)
+ */
+export function createApp(engine: Engine): Uws.TemplatedApp {
+  const app = engine.App();
+  const timed = app as TimedApp;
+  timed.setIdleTimeout?.(CONNECTION_IDLE_S);
+  timed.setResponseTimeout?.(CONNECTION_IDLE_S);
+  return app;
 }
 
 /**

@@ -12,6 +12,7 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   token_missing: [401, 'A token is needed'],
   token_invalid: [401, 'The token is not valid'],
   token_expired: [401, 'The token is over'],
+  token_revoked: [401, 'The token was revoked'],
   ticket_invalid: [401, 'The ticket is not valid'],
   forbidden: [403, 'The policy does not allow this'],
   loopback_only: [403, 'Open on loopback only'],
@@ -19,10 +20,12 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   unknown_series: [404, 'No such series'],
   method_not_allowed: [405, 'Another method is needed'],
   not_acceptable: [406, 'No format that was asked for can be given'],
+  request_timeout: [408, 'The request did not come in time'],
   body_too_large: [413, 'The body is too large'],
   uri_too_long: [414, 'The URL is too long'],
   too_costly: [422, 'The request is too costly'],
   upgrade_required: [426, 'A WebSocket or an event stream is needed'],
+  too_many_requests: [429, 'Too much was asked for'],
   too_many_connections: [429, 'Too many connections'],
   headers_too_large: [431, 'The headers are too large'],
   keys_unavailable: [503, 'Tokens cannot be verified at the moment'],
@@ -32,7 +35,7 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   timeout: [503, 'It took too long'],
 };
 
-const RETRY_AFTER_S = '1';
+const RETRY_AFTER_S = 1;
 /** Carries the id of the decision that an answer follows; GET /v1/decisions finds its record by it. */
 export const DECISION_HEADER = 'Tailrace-Decision';
 
@@ -49,7 +52,9 @@ function headersFor(status: number, code: string, details: Readonly<Record<strin
       code === 'token_missing' ? '' : `, error="invalid_token", error_description="${code}"`;
     headers['WWW-Authenticate'] = `Bearer realm="tailrace"${error}`;
   }
-  if (status === 429 || status === 503) headers['Retry-After'] = RETRY_AFTER_S;
+  if (status === 429 || status === 503) {
+    headers['Retry-After'] = String(details.retry_after_s ?? RETRY_AFTER_S);
+  }
   if (status === 405 && typeof details.allow === 'string') headers.Allow = details.allow;
   if (status === 426) headers.Upgrade = 'websocket';
   if (typeof details.decision_id === 'string') headers[DECISION_HEADER] = details.decision_id;

@@ -5,7 +5,6 @@ import type { HttpRequest as EngineRequest, HttpResponse } from './engine.ts';
 /** Contract: 414 and 431 above this. */
 const URL_MAX_BYTES = 16 * 1024;
 const HEADERS_MAX_BYTES = 16 * 1024;
-const BODY_MAX_BYTES = 16 * 1024 * 1024;
 
 export interface Request {
   /** In capitals. */
@@ -60,34 +59,6 @@ export function checkSizes(request: Request): void {
       `The headers may have ${HEADERS_MAX_BYTES} bytes together.`,
     );
   }
-}
-
-/**
- * Reads a body to its end; has to be called before the engine's handler returns, or the first bytes are lost.
- *
- * @throws TailraceError `body_too_large`.
- */
-export function readBody(res: HttpResponse, request: Request): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const tooLarge = () =>
-      reject(
-        new TailraceError('body_too_large', `A body may have ${BODY_MAX_BYTES} bytes at most.`),
-      );
-    if (Number(request.headers.get('content-length') ?? 0) > BODY_MAX_BYTES) tooLarge();
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    res.onData((chunk, isLast) => {
-      bytes += chunk.byteLength;
-      if (bytes > BODY_MAX_BYTES) {
-        chunks.length = 0;
-        tooLarge();
-        return;
-      }
-      // A copy: the engine takes the memory back when this function returns.
-      chunks.push(Buffer.from(new Uint8Array(chunk)));
-      if (isLast) resolve(Buffer.concat(chunks));
-    });
-  });
 }
 
 /** Whether an address as the engine writes it (IPv6 in full) is of this machine's loopback. */

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import type { Body } from './body.ts';
 import type { HttpResponse } from './engine.ts';
 import { chooseEncoding, type Encoding } from './negotiate.ts';
 import type { ByteStream, Reply, StreamReply } from './reply.ts';
@@ -26,6 +27,7 @@ const REASONS: Readonly<Record<number, string>> = {
   404: 'Not Found',
   405: 'Method Not Allowed',
   406: 'Not Acceptable',
+  408: 'Request Timeout',
   413: 'Content Too Large',
   414: 'URI Too Long',
   422: 'Unprocessable Content',
@@ -43,13 +45,29 @@ export interface Exchange {
   gone: boolean;
   /** Called once when the client goes away before the answer is complete. */
   onGone: (() => void) | undefined;
+  /** Resolves when the client has taken the whole answer, or went away. */
+  readonly over: Promise<void>;
+  finish(): void;
+  /** Of a request that has one. */
+  body: Body | undefined;
 }
 
 /** Has to be called before the engine's handler returns (uWebSockets.js#1296: else the process ends). */
 export function beginExchange(res: HttpResponse): Exchange {
-  const exchange: Exchange = { res, gone: false, onGone: undefined };
+  let settle: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  const exchange: Exchange = {
+    ...{ res, over, gone: false, onGone: undefined, body: undefined },
+    finish() {
+      exchange.gone = true;
+      exchange.body?.discard();
+      settle();
+    },
+  };
   res.onAborted(() => {
-    exchange.gone = true;
+    exchange.finish();
     exchange.onGone?.();
   });
   return exchange;
@@ -120,40 +138,50 @@ function writeHead(
 
 function endWithoutBody(exchange: Exchange, reportedBytes?: number): void {
   exchange.res.endWithoutBody(reportedBytes);
-  exchange.gone = true;
+  exchange.finish();
 }
 
-function writeBody(exchange: Exchange, body: Uint8Array | string): void {
+function writeBody(exchange: Exchange, body: Uint8Array | string, closes: boolean): void {
   const { res } = exchange;
-  if (body.length <= END_MAX_BYTES) {
-    res.end(body);
-    exchange.gone = true;
+  if (body.length <= END_MAX_BYTES || closes) {
+    res.end(body, closes);
+    exchange.finish();
     return;
   }
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   // The whole body is given again from the offset that the socket reached, until it has taken everything.
-  res.onWritable((offset) => {
-    const [ok] = res.tryEnd(bytes.subarray(offset), bytes.length);
+  const writeFrom = (offset: number): boolean => {
+    const [ok, done] = res.tryEnd(bytes.subarray(offset), bytes.length);
+    if (done) exchange.finish();
     return ok;
-  });
-  res.tryEnd(bytes, bytes.length);
+  };
+  res.onWritable(writeFrom);
+  writeFrom(0);
 }
 
-/** Sends a whole answer. `common` are the headers that every answer carries. */
+/**
+ * Sends a whole answer; resolves with its bytes, as they are sent, once the first of them are with the engine.
+ * `common` are the headers that every answer carries. A client that has not sent all of its body gets the answer when
+ * it has, or the connection is closed behind the answer.
+ */
 export async function sendReply(
   exchange: Exchange,
   request: Request,
   reply: Reply,
   common: Readonly<Record<string, string>>,
-): Promise<void> {
+): Promise<number> {
   const { status, headers, body } = await finish(reply, request);
-  if (exchange.gone) return;
+  const closes = exchange.body !== undefined && !(await exchange.body.linger());
+  if (exchange.gone) return 0;
+  const bytes = Buffer.byteLength(body);
+  const isEmpty = status === 204 || status === 304;
   exchange.res.cork(() => {
     writeHead(exchange.res, status, { ...common, ...headers });
-    if (status === 204 || status === 304) endWithoutBody(exchange);
-    else if (request.method === 'HEAD') endWithoutBody(exchange, Buffer.byteLength(body));
-    else writeBody(exchange, body);
+    if (isEmpty) endWithoutBody(exchange);
+    else if (request.method === 'HEAD') endWithoutBody(exchange, bytes);
+    else writeBody(exchange, body, closes);
   });
+  return isEmpty || request.method === 'HEAD' ? 0 : bytes;
 }
 
 /** Sends the head of a streamed answer and hands the writing end over. */
@@ -216,6 +244,7 @@ function byteStream(exchange: Exchange): { stream: ByteStream; closed: () => voi
     end() {
       if (ended || exchange.gone) return;
       res.cork(() => res.end());
+      exchange.finish();
       closed();
     },
     abort() {

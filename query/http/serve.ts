@@ -4,12 +4,15 @@ import { TailraceError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../../lib/metrics.ts';
 import { type Authority, requireAllowed } from '../authority.ts';
+import type { Limits } from '../limits/limits.ts';
 import { type Account, decisionHeaders, logRequest, openAccount } from './account.ts';
+import { arrive } from './arrive.ts';
+import { createBodies } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import type { HttpRequest as EngineRequest, HttpResponse } from './engine.ts';
 import { isKnownProblem, problemReply } from './problem.ts';
 import { type AnyReply, emptyReply } from './reply.ts';
-import { checkSizes, copyRequest, isLoopback, type Request, readBody } from './request.ts';
+import { copyRequest, isLoopback, type Request } from './request.ts';
 import type { Registry, Route } from './routes.ts';
 import { beginExchange, type Exchange, openStream, sendReply } from './send.ts';
 import { continueTrace } from './trace.ts';
@@ -21,10 +24,13 @@ const TIMEOUT_MS = 60_000;
 export interface ServeOptions {
   readonly registry: Registry;
   readonly authority: Authority;
+  readonly limits: Limits;
   readonly corsOrigins: ReadonlySet<string>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** How long a body may take to come in. */
+  readonly receiveMaxMs?: number | undefined;
 }
 
 export interface Service {
@@ -61,15 +67,9 @@ async function callRoute(
     if (isLoopback(request.peer)) return route.handle(request);
     throw new TailraceError('loopback_only', 'Ask from the machine itself.');
   }
-  if (route.grant === 'subject') {
-    account.claims = await authority.claimsOf(request);
-    return route.handle(request, account.claims);
-  }
-  const claims =
-    route.ticket === true && request.query.has('ticket')
-      ? authority.redeemForStream(request, nowMs)
-      : await authority.claimsOf(request);
-  account.claims = claims;
+  const { claims } = account;
+  if (claims === undefined) throw new TailraceError('token_missing', 'A token is needed.');
+  if (route.grant === 'subject') return route.handle(request, claims);
   const prepared = route.prepare(request);
   const grant = authority.ask(route.grant.action, claims, prepared.facts, nowMs);
   account.grant = grant;
@@ -86,19 +86,22 @@ function within<T>(ms: number, work: Promise<T>): Promise<T> {
   });
 }
 
+/** Sends an answer and gives its bytes; what a stream will send is not known yet. */
 async function send(
   exchange: Exchange,
   request: Request,
   reply: AnyReply,
   headers: Readonly<Record<string, string>>,
-): Promise<void> {
-  if (reply.kind === 'stream') openStream(exchange, request, reply, headers);
-  else await sendReply(exchange, request, reply, headers);
+): Promise<number> {
+  if (reply.kind === 'whole') return sendReply(exchange, request, reply, headers);
+  openStream(exchange, request, reply, headers);
+  return 0;
 }
 
 /** Makes the service that answers every request of a registry's routes. */
 export function createService(options: ServeOptions): Service {
-  const { registry, authority, corsOrigins, clock, log, metrics } = options;
+  const { registry, authority, limits, corsOrigins, clock, log, metrics } = options;
+  const bodies = createBodies(options);
   const waiting: (() => void)[] = [];
   let inFlight = 0;
   let isDraining = false;
@@ -110,29 +113,36 @@ export function createService(options: ServeOptions): Service {
     ['route', 'level'],
   );
 
-  async function routed(
-    request: Request,
-    body: Promise<Uint8Array> | undefined,
-    account: Account,
-  ): Promise<AnyReply> {
+  async function routed(exchange: Exchange, request: Request, account: Account): Promise<AnyReply> {
     if (isDraining) throw new TailraceError('stopping', 'Ask again in a second.');
-    checkSizes(request);
-    const methods = registry.methods(request.path);
-    if (methods !== '' && request.method === 'OPTIONS') return emptyReply(204, { Allow: methods });
-    const route = registry.find(request.method, request.path);
+    const leave = limits.enterConnection(request.peer);
+    void exchange.over.then(leave);
+    const route = await arrive(request, account, options);
+    if (route === undefined) return emptyReply(204, { Allow: registry.methods(request.path) });
     if (inFlight > IN_FLIGHT_MAX) throw new TailraceError('overloaded', 'Ask again in a second.');
-    const complete = body === undefined ? request : { ...request, body: await body };
+    if (account.claims !== undefined) account.admission = limits.admitRequest(account.claims);
+    const body = await exchange.body?.whole;
+    account.admission?.charge(body?.length ?? 0);
+    const complete = body === undefined ? request : { ...request, body };
     return within(TIMEOUT_MS, callRoute(route, complete, authority, clock(), account));
   }
 
-  async function answer(exchange: Exchange, request: Request, body?: Promise<Uint8Array>) {
+  async function answer(exchange: Exchange, request: Request): Promise<void> {
+    const account = openAccount();
+    try {
+      await answerFor(exchange, request, account);
+    } finally {
+      account.admission?.release();
+    }
+  }
+
+  async function answerFor(exchange: Exchange, request: Request, account: Account) {
     const since = performance.now();
     const methods = registry.methods(request.path);
     const common = commonHeaders(request, corsOrigins, methods);
-    const account = openAccount();
     let reply: AnyReply;
     try {
-      reply = await routed(request, body, account);
+      reply = await routed(exchange, request, account);
     } catch (thrown) {
       if (!isKnownProblem(thrown)) {
         const { traceparent } = common;
@@ -142,7 +152,9 @@ export function createService(options: ServeOptions): Service {
     }
     // Paths that nobody registered are one label, or clients could make as many series as they like.
     const route = methods === '' ? 'none' : request.path;
-    await send(exchange, request, reply, { ...common, ...decisionHeaders(account) });
+    const headers = { ...common, ...decisionHeaders(account) };
+    const sentBytes = await send(exchange, request, reply, headers);
+    account.admission?.charge(sentBytes);
     const durationMs = performance.now() - since;
     const status = reply.kind === 'stream' ? 200 : reply.status;
     const { traceparent } = common;
@@ -150,6 +162,8 @@ export function createService(options: ServeOptions): Service {
     // A stream has no end that would say anything about the server.
     if (reply.kind === 'stream') return;
     seconds.observe({ route, level: reply.level ?? 'none' }, durationMs / 1_000);
+    // Until then its memory is held: a reader may be slow, and ask for more meanwhile.
+    await exchange.over;
   }
 
   function settle(): void {
@@ -161,11 +175,9 @@ export function createService(options: ServeOptions): Service {
     handle(res, req) {
       const request = copyRequest(res, req);
       const exchange = beginExchange(res);
-      const body = request.method === 'POST' ? readBody(res, request) : undefined;
-      // Where the answer does not wait for the body, nobody else looks at its failure.
-      body?.catch(() => undefined);
+      if (request.method === 'POST') exchange.body = bodies.receive(res, request);
       inFlight += 1;
-      answer(exchange, request, body)
+      answer(exchange, request)
         .catch((cause: unknown) => {
           log.error({ err: cause, path: request.path }, 'an answer could not be sent');
           if (!exchange.gone) res.close();

@@ -1,5 +1,6 @@
 // WebSockets of the engine as plain ends, so that what speaks over them knows nothing of the engine.
 import type { Log } from '../../lib/log.ts';
+import { afterTaking, type Rate, waitMs } from '../limits/bucket.ts';
 import type { HttpResponse, TemplatedApp, WebSocket } from './engine.ts';
 import { isKnownProblem, problemReply } from './problem.ts';
 import { checkSizes, copyRequest, type Request } from './request.ts';
@@ -31,6 +32,8 @@ export interface WebSocketOptions {
   readonly path: string;
   /** Decides whether a connection may open. Throws TailraceError for the answer it gets instead. */
   accept(request: Request): Promise<Accepted>;
+  /** Counts a connection from its handshake to its end. Throws TailraceError for the answer it gets instead. */
+  enter(request: Request): () => void;
   /** Headers for the answers to those that may not. */
   headers(request: Request): Record<string, string>;
   /** A longer message closes the connection; up to it the handler says what is wrong. */
@@ -40,6 +43,9 @@ export interface WebSocketOptions {
 
 interface UserData {
   readonly accepted: Accepted;
+  readonly leave: () => void;
+  /** Of its pings: when it may send as many at once again, by the clock of `performance.now()`. */
+  pingsFullAtMs: number;
   socket: OpenSocket | undefined;
 }
 
@@ -48,6 +54,11 @@ interface OpenSocket {
   open: boolean;
 }
 
+/**
+ * The engine answers each ping, and keeps the pongs for a client that does not read them: 125 bytes, as often as it
+ * likes. Clients that keep a connection alive send one in some seconds.
+ */
+const PINGS: Rate = { perS: 5, burst: 50 };
 /** Seconds of silence after which a connection is given up; the engine pings before. */
 const IDLE_TIMEOUT_S = 60;
 
@@ -69,12 +80,16 @@ function endOf(ws: WebSocket<UserData>, state: { open: boolean }): SocketEnd {
 function upgrade(
   exchange: Exchange,
   request: Request,
-  accepted: Accepted,
+  taken: { readonly accepted: Accepted; readonly leave: () => void },
   context: Parameters<HttpResponse['upgrade']>[4],
 ): void {
-  if (exchange.gone) return;
+  if (exchange.gone) {
+    taken.leave();
+    return;
+  }
   const { headers } = request;
-  const data: UserData = { accepted, socket: undefined };
+  const { accepted } = taken;
+  const data: UserData = { ...taken, pingsFullAtMs: 0, socket: undefined };
   exchange.res.cork(() =>
     exchange.res.upgrade(
       data,
@@ -88,11 +103,17 @@ function upgrade(
 
 /** Lets an app take WebSockets at a path. */
 export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): void {
-  const { path, accept, headers, messageMaxBytes, log } = options;
+  const { path, accept, enter, headers, messageMaxBytes, log } = options;
 
-  async function acceptOrRefuse(request: Request): Promise<Accepted> {
+  async function acceptOrRefuse(request: Request) {
     checkSizes(request);
-    return accept(request);
+    const leave = enter(request);
+    try {
+      return { accepted: await accept(request), leave };
+    } catch (thrown) {
+      leave();
+      throw thrown;
+    }
   }
 
   app.ws<UserData>(path, {
@@ -106,10 +127,11 @@ export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): v
       const request = copyRequest(res, req);
       const exchange = beginExchange(res);
       acceptOrRefuse(request)
-        .then((accepted) => upgrade(exchange, request, accepted, context))
+        .then((taken) => upgrade(exchange, request, taken, context))
         .catch((thrown: unknown) => {
           if (!isKnownProblem(thrown)) log.error({ err: thrown, path }, 'an upgrade failed');
-          return sendReply(exchange, request, problemReply(thrown), headers(request));
+          const reply = problemReply(thrown);
+          return sendReply(exchange, request, reply, headers(request)).then(() => undefined);
         })
         .catch((cause: unknown) => {
           log.error({ err: cause, path }, 'a refusal could not be sent');
@@ -128,9 +150,16 @@ export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): v
       const data = new Uint8Array(message.slice(0));
       ws.getUserData().socket?.handler.message(data, isBinary);
     },
+    ping(ws) {
+      const data = ws.getUserData();
+      const nowMs = performance.now();
+      if (waitMs(data.pingsFullAtMs, PINGS, 1, nowMs) > 0) ws.close();
+      else data.pingsFullAtMs = afterTaking(data.pingsFullAtMs, PINGS, 1, nowMs);
+    },
     drain: (ws) => ws.getUserData().socket?.handler.drained(),
     close(ws) {
-      const { socket } = ws.getUserData();
+      const { socket, leave } = ws.getUserData();
+      leave();
       if (socket === undefined) return;
       socket.open = false;
       socket.handler.closed();
