@@ -15,6 +15,7 @@ import type { Database } from '../sql/connection.ts';
 import { migrate } from '../sql/migrate.ts';
 import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
 import { type DecisionLog, openDecisionLog } from '../store/decisions.ts';
+import { openRevocations, type RevocationStore } from '../store/revocations.ts';
 import { startDatabase } from './database.ts';
 import { openTokens } from './tokens.ts';
 
@@ -29,6 +30,7 @@ export interface Ground {
   readonly policy: Policy;
   readonly decisions: DecisionLog<Decision>;
   readonly tokens: TokenVerifier;
+  readonly revocations: RevocationStore;
 }
 
 /** Records and points that a tail can resume over, in memory: some minutes of a busy plant, at most some 100 MB. */
@@ -65,5 +67,12 @@ export async function prepareGround(
   lifecycle.add({ name: 'feed', stop: () => feed.stop() });
   const catalogue = await openCatalogue({ database, feed, metrics, log });
   lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
-  return { config, log, metrics, lifecycle, database, feed, catalogue, policy, tokens, decisions };
+  const revocations = lifecycle.add(
+    await openRevocations({
+      ...{ database, feed, clock, log, metrics },
+      revocations: tokens.revocations,
+    }),
+  );
+  const stores = { database, feed, catalogue, decisions, revocations };
+  return { config, log, metrics, lifecycle, ...stores, policy, tokens };
 }
