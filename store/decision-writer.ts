@@ -31,7 +31,7 @@ const BATCH_ROWS_MAX = 500;
 const AGE_MAX_MS = 500;
 /** Embedded, after each batch others have the session for so many times as long as the batch took. */
 const EMBEDDED_REST = 3;
-const RETRY_MS = { unavailable: 1_000, other: 5_000, closing: 100 } as const;
+const RETRY_MS = { open: 1_000, closing: 100 } as const;
 
 /** One batch at a time; `waiting` says for what. */
 type State =
@@ -124,8 +124,7 @@ export function createDecisionWriter<D extends Recordable>(
     if (isEmpty()) {
       state = { kind: 'idle' };
     } else if (outcome.kind === 'failed') {
-      const isGone = classifyFailure(outcome.cause) === 'unavailable';
-      wait('retry', RETRY_MS[isClosing ? 'closing' : isGone ? 'unavailable' : 'other']);
+      wait('retry', isClosing ? RETRY_MS.closing : RETRY_MS.open);
     } else if (isClosing || outcome.kind === 'refused') {
       wait('rest', 0);
     } else {

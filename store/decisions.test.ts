@@ -277,6 +277,22 @@ describe('a row that cannot be', () => {
   });
 });
 
+it('is forgotten a month later, by the database’s own job', async () => {
+  const decisions = open();
+  const nowMs = Date.now();
+  const days = (count: number) => nowMs - count * 86_400_000;
+  for (const ms of [days(40), days(25), nowMs]) decisions.record(decision({ nowMs: ms }));
+  await decisions.flush(10_000);
+  const { rows } = await test.database.writer.query(
+    `select job_id from timescaledb_information.jobs
+     where proc_name = 'policy_retention' and hypertable_name = 'decision'`,
+  );
+  expect(rows).toHaveLength(1);
+  await test.database.writer.query(`call run_job(${rows[0].job_id})`);
+  const left = await decisions.list({ limit: 10 });
+  expect(left.map((row) => row.time_us)).toEqual([nowMs * 1_000, days(25) * 1_000]);
+});
+
 it('does not make whoever decides wait, however many decisions there are', async () => {
   const decisions = open();
   const many = Array.from({ length: 200_000 }, () => decision());

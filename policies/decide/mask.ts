@@ -167,6 +167,8 @@ function sizeOf(value: unknown): number {
 
 /** Without NUL and halves of surrogate pairs, which jsonb refuses. */
 function wellFormed(text: string): string {
+  // Nearly every text passes the first test, which takes a tenth of the time.
+  if (!/[\0\ud800-\udfff]/.test(text)) return text;
   return text.replace(/[\0\p{Surrogate}]/gu, '\uFFFD');
 }
 
