@@ -1,13 +1,14 @@
 // The ingesting half of a process: writer, refresher, pipeline, and the source that feeds it.
 
 import { createDeviceAccess, type DeviceAccess } from '../ingest/device-access.ts';
+import { watchDevices } from '../ingest/device-watch.ts';
 import { flushLimits } from '../ingest/flush-rule.ts';
 import { createIngester } from '../ingest/ingester.ts';
 import { systemClock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { Publisher } from '../lib/mqtt/broker-sessions.ts';
 import {
   type Credentials,
-  type Publisher,
   type Refusal,
   startEmbeddedBroker,
 } from '../lib/mqtt/embedded-broker.ts';
@@ -71,7 +72,8 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
 async function startBroker(ground: Ground, handler: MessageHandler) {
   const { config, log, metrics, lifecycle, policy, tokens } = ground;
   log.info('MQTT_URL is unset: embedded broker');
-  return lifecycle.add(
+  const { revocations } = tokens;
+  const broker = lifecycle.add(
     await startEmbeddedBroker<Device>({
       host: config.MQTT_HOST,
       port: config.MQTT_PORT,
@@ -81,11 +83,15 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
         device.access === undefined || device.access.mayPublish(topic, systemClock()),
       authorizeSubscribe: (device, filter) =>
         device.access === undefined || device.access.maySubscribe(filter, systemClock()),
+      authorizeForward: (device, topic) =>
+        device.access === undefined || device.access.mayReceive(topic, systemClock()),
       metrics,
       log,
       clock: systemClock,
     }),
   );
+  lifecycle.add(watchDevices({ broker, policy, revocations, clock: systemClock, log }));
+  return broker;
 
   async function authenticate(
     { config: { MQTT_ANONYMOUS } }: Ground,
@@ -99,7 +105,8 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
     }
     try {
       const claims = await tokens.verify(credentials.password);
-      return { tenant: claims.tenant, access: createDeviceAccess(policy, claims) };
+      const access = createDeviceAccess({ policy, revocations, claims });
+      return { tenant: claims.tenant, access };
     } catch (cause) {
       return { refused: messageOf(cause) };
     }

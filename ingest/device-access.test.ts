@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
+import type { Policy } from '../policies/decide/decision.ts';
 import { loadPolicy } from '../policies/decide/policy.ts';
+import type { Claims } from '../policies/grant.ts';
+import { createRevocations } from '../policies/tokens/revocations.ts';
 import { changeGrants } from '../test/policy.ts';
 import { createDeviceAccess } from './device-access.ts';
 
@@ -11,6 +14,10 @@ const policy = await loadPolicy({
   log: createLog('silent'),
   clock: () => NOW_MS,
 });
+
+function accessOf(rules: Policy, about: Claims, revocations = createRevocations()) {
+  return createDeviceAccess({ policy: rules, revocations, claims: about });
+}
 
 function claims(more: Record<string, unknown> = {}) {
   return { sub: 'd', tenant: 'acme', roles: ['device'], exp: NOW_MS / 1000 + 60, ...more };
@@ -27,7 +34,7 @@ test.each([
   { topic: 't/acme/rig-1/load', more: { roles: ['viewer'] }, may: false },
   { topic: 't/acme/rig-1/load', more: { assets: 'rig-1' }, may: false },
 ])('publishing to $topic with $more is allowed: $may', ({ topic, more, may }) => {
-  expect(createDeviceAccess(policy, claims(more)).mayPublish(topic, NOW_MS)).toBe(may);
+  expect(accessOf(policy, claims(more)).mayPublish(topic, NOW_MS)).toBe(may);
 });
 
 test.each([
@@ -39,11 +46,11 @@ test.each([
   { filter: '#', more: {}, may: false },
   { filter: 't/other/rig-1/#', more: {}, may: false },
 ])('subscribing to $filter with $more is allowed: $may', ({ filter, more, may }) => {
-  expect(createDeviceAccess(policy, claims(more)).maySubscribe(filter, NOW_MS)).toBe(may);
+  expect(accessOf(policy, claims(more)).maySubscribe(filter, NOW_MS)).toBe(may);
 });
 
 test('a token that is over lets nothing more through', () => {
-  const access = createDeviceAccess(policy, claims());
+  const access = accessOf(policy, claims());
   expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(true);
   const afterwards = NOW_MS + 60_000 + 5_000;
   expect(access.mayPublish('t/acme/rig-1/load', afterwards)).toBe(false);
@@ -57,7 +64,7 @@ test('the policy is asked about a topic at most once a second, and about every t
     asked++;
     return { ...grant, allow };
   });
-  const access = createDeviceAccess(counting, claims());
+  const access = accessOf(counting, claims());
   for (let i = 0; i < 100; i++) access.mayPublish('t/acme/rig-1/load', NOW_MS + i);
   expect(asked).toBe(1);
   allow = false;
@@ -73,11 +80,71 @@ test('a device that goes on publishing is recorded once a topic, until the polic
     ...{ metrics: createMetrics(), log: createLog('silent'), clock: () => NOW_MS },
     onDecision: ({ grant }) => recorded.push(grant.allow),
   });
-  const access = createDeviceAccess(logged, claims({ assets: ['rig-1'] }));
+  const access = accessOf(logged, claims({ assets: ['rig-1'] }));
   for (let s = 0; s < 30; s++) {
     for (const topic of ['t/acme/rig-1/a', 't/acme/rig-1/b', 't/acme/rig-2/a']) {
       access.mayPublish(topic, NOW_MS + s * 1_000);
     }
   }
   expect(recorded).toEqual([true, true, false]);
+});
+
+test.each([
+  { topic: 't/acme/rig-1/load', more: {}, may: true },
+  { topic: 't/acme/rig-2/load', more: { assets: ['rig-1'] }, may: false },
+  { topic: 't/other/rig-1/load', more: {}, may: false },
+  { topic: '$SYS/broker', more: {}, may: false },
+])('a message of $topic is forwarded with $more: $may', ({ topic, more, may }) => {
+  expect(accessOf(policy, claims(more)).mayReceive(topic, NOW_MS)).toBe(may);
+});
+
+test('a grant holds by its series, not only by its yes', () => {
+  const narrow = changeGrants(policy, (grant) => ({
+    ...grant,
+    selectors: [[{ label: 'channel', op: '!=', value: 'secret' }]],
+  }));
+  const access = accessOf(narrow, claims());
+  expect(access.maySubscribe('t/acme/rig-1/#', NOW_MS)).toBe(true);
+  expect(access.mayReceive('t/acme/rig-1/load', NOW_MS)).toBe(true);
+  expect(access.mayReceive('t/acme/rig-1/secret', NOW_MS)).toBe(false);
+  expect(access.mayPublish('t/acme/rig-1/secret', NOW_MS)).toBe(false);
+});
+
+test.each([
+  [{ finest_step_ms: 60_000 }, false],
+  [{ lookback_ms: 60_000 }, false],
+  [{ delay_ms: 60_000 }, false],
+  [{ max_rate_hz: 1 }, false],
+  [{ max_series: 1 }, false],
+  [{ redact: ['site'] }, false],
+  [{ max_points: 1 }, true],
+])('a subscriber held to %j may subscribe: %s', (obligations, may) => {
+  const held = changeGrants(policy, (grant) => ({ ...grant, obligations }));
+  const access = accessOf(held, claims());
+  expect(access.maySubscribe('t/acme/rig-1/#', NOW_MS)).toBe(may);
+  expect(access.mayReceive('t/acme/rig-1/load', NOW_MS)).toBe(may);
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(true);
+});
+
+test('a revoked token lets nothing more through, at once', () => {
+  const revocations = createRevocations();
+  const access = accessOf(policy, claims(), revocations);
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(true);
+  revocations.add({ tenant: 'acme', subject: 'd', revokedAtMs: NOW_MS });
+  expect(access.hasEnded(NOW_MS)).toBe(true);
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(false);
+  expect(access.mayReceive('t/acme/rig-1/load', NOW_MS)).toBe(false);
+  expect(access.maySubscribe('t/acme/#', NOW_MS)).toBe(false);
+});
+
+test('what the policy said is forgotten at once when told so', () => {
+  let allow = true;
+  const changing = changeGrants(policy, (grant) => ({ ...grant, allow }));
+  const access = accessOf(changing, claims());
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(true);
+  expect(access.mayReceive('t/acme/rig-1/load', NOW_MS)).toBe(true);
+  allow = false;
+  access.forget();
+  expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(false);
+  expect(access.mayReceive('t/acme/rig-1/load', NOW_MS)).toBe(false);
 });

@@ -4,7 +4,8 @@
 
 import type { Policy } from '../policies/decide/decision.ts';
 import { sameSelectors } from '../policies/decide/renewal.ts';
-import type { Claims, Grant } from '../policies/grant.ts';
+import { allows, type Claims, type Grant } from '../policies/grant.ts';
+import type { Revocations } from '../policies/tokens/revocations.ts';
 import { isOver } from '../policies/tokens/verifier.ts';
 
 /** What one connection may do. */
@@ -12,6 +13,18 @@ export interface DeviceAccess {
   mayPublish(topic: string, nowMs: number): boolean;
   /** A filter that leaves the asset open asks for all of the tenant's assets. */
   maySubscribe(filter: string, nowMs: number): boolean;
+  /** Whether a message of a topic may be forwarded to it: a filter with wildcards may cover more than its bearer may. */
+  mayReceive(topic: string, nowMs: number): boolean;
+  /** Whether its token is over or revoked. */
+  hasEnded(nowMs: number): boolean;
+  /** Forgets what the policy said: other rules are in force. */
+  forget(): void;
+}
+
+export interface DeviceAccessOptions {
+  readonly policy: Policy;
+  readonly revocations: Pick<Revocations, 'isRevoked'>;
+  readonly claims: Claims;
 }
 
 interface Place {
@@ -42,11 +55,42 @@ function isWildcard(part: string): boolean {
   return part === '+' || part === '#';
 }
 
-/** Makes the access of a connection whose token has these claims. */
-export function createDeviceAccess(policy: Policy, claims: Claims): DeviceAccess {
-  /** Decisions about topics, with the time until which they are good. */
-  const remembered = new Map<string, { readonly grant: Grant; readonly untilMs: number }>();
+/**
+ * Obligations that a broker cannot hold a subscriber to: it forwards what comes, as it comes. Who has one of these uses
+ * tails.
+ */
+const UNENFORCEABLE = [
+  'finest_step_ms',
+  'lookback_ms',
+  'delay_ms',
+  'max_series',
+  'max_rate_hz',
+  'redact',
+] as const;
 
+function isEnforceable({ obligations }: Grant): boolean {
+  return UNENFORCEABLE.every((name) => obligations[name] === undefined);
+}
+
+/** What the policy said about a topic, and until when that is good. */
+interface Remembered {
+  readonly grant: Grant;
+  readonly may: boolean;
+  readonly untilMs: number;
+}
+
+/** Asks about a topic at most once a second, and of a bounded number of topics. */
+interface TopicDecisions {
+  may(topic: string, nowMs: number): boolean;
+  forget(): void;
+}
+
+function createTopicDecisions(
+  options: DeviceAccessOptions,
+  action: 'publish' | 'subscribe',
+): TopicDecisions {
+  const { policy, claims } = options;
+  const remembered = new Map<string, Remembered>();
   /** Its selectors stand in memory once, however many topics have the same: a list of assets may be long. */
   let newest: Grant | undefined;
 
@@ -57,31 +101,55 @@ export function createDeviceAccess(policy: Policy, claims: Claims): DeviceAccess
   }
 
   /** `renews` keeps a device's thousandth message from being recorded like its first. */
-  function decidePublish(topic: string, nowMs: number, renews?: Grant): Grant | undefined {
+  function decide(topic: string, nowMs: number, renews?: Grant): Remembered | undefined {
     const { tenant, asset, channel } = place(topic) ?? {};
     if (tenant !== claims.tenant || asset === undefined || channel === undefined) return undefined;
     const labels = { tenant, asset, channel };
-    const grant = policy.decide({ action: 'publish', claims, labels, nowMs, renews });
-    return grant === renews ? grant : share(grant);
+    const decided = policy.decide({ action, claims, labels, nowMs, renews });
+    const grant = decided === renews ? decided : share(decided);
+    const may =
+      allows(grant, { tenant, asset, channel, labels: {} }) &&
+      (action === 'publish' || isEnforceable(grant));
+    return { grant, may, untilMs: nowMs + DECISION_AGE_MAX_MS };
   }
 
   return {
-    mayPublish(topic, nowMs) {
-      if (isOver(claims, nowMs)) return false;
+    may(topic, nowMs) {
       const known = remembered.get(topic);
-      if (known !== undefined && nowMs < known.untilMs) return known.grant.allow;
-      const grant = decidePublish(topic, nowMs, known?.grant);
-      if (grant === undefined) return false;
+      if (known !== undefined && nowMs < known.untilMs) return known.may;
+      const decided = decide(topic, nowMs, known?.grant);
+      if (decided === undefined) return false;
       if (known === undefined && remembered.size >= TOPICS_MAX) remembered.clear();
-      remembered.set(topic, { grant, untilMs: nowMs + DECISION_AGE_MAX_MS });
-      return grant.allow;
+      remembered.set(topic, decided);
+      return decided.may;
     },
+    forget: () => remembered.clear(),
+  };
+}
+
+/** Makes the access of a connection whose token has these claims. */
+export function createDeviceAccess(options: DeviceAccessOptions): DeviceAccess {
+  const { policy, revocations, claims } = options;
+  const publishing = createTopicDecisions(options, 'publish');
+  const receiving = createTopicDecisions(options, 'subscribe');
+
+  const hasEnded = (nowMs: number) => isOver(claims, nowMs) || revocations.isRevoked(claims);
+
+  return {
+    hasEnded,
+    mayPublish: (topic, nowMs) => !hasEnded(nowMs) && publishing.may(topic, nowMs),
+    mayReceive: (topic, nowMs) => !hasEnded(nowMs) && receiving.may(topic, nowMs),
     maySubscribe(filter, nowMs) {
       const { tenant, asset, channel } = place(filter) ?? {};
       if (tenant !== claims.tenant || channel === undefined) return false;
-      if (isOver(claims, nowMs)) return false;
+      if (hasEnded(nowMs)) return false;
       const labels = asset === undefined ? { tenant, channel } : { tenant, asset, channel };
-      return policy.decide({ action: 'subscribe', claims, labels, nowMs }).allow;
+      const grant = policy.decide({ action: 'subscribe', claims, labels, nowMs });
+      return grant.allow && isEnforceable(grant);
+    },
+    forget() {
+      publishing.forget();
+      receiving.forget();
     },
   };
 }

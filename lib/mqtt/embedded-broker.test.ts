@@ -4,11 +4,8 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLog } from '../log.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
-import {
-  type EmbeddedBrokerOptions,
-  type Publisher,
-  startEmbeddedBroker,
-} from './embedded-broker.ts';
+import type { Publisher } from './broker-sessions.ts';
+import { type EmbeddedBrokerOptions, startEmbeddedBroker } from './embedded-broker.ts';
 import type { InboundMessage } from './message.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -34,6 +31,7 @@ async function start(options: Partial<EmbeddedBrokerOptions<Publisher>>) {
     authenticate: async () => ({ tenant: 'acme' }),
     authorizePublish: () => true,
     authorizeSubscribe: () => true,
+    authorizeForward: () => true,
     metrics,
     log: createLog('silent'),
     clock: Date.now,

@@ -16,16 +16,17 @@ import { messageOf, TailraceError } from '../errors.ts';
 import type { Part } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import {
+  type BrokerConnection,
+  type BrokerSessions,
+  createBrokerSessions,
+  type Publisher,
+  streamOf,
+} from './broker-sessions.ts';
 import { createDeviceStream, type DeviceStream } from './device-stream.ts';
 import type { MessageHandler } from './message.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createReceiptClock } from './receipt-clock.ts';
-
-/** What the caller makes of a client's credentials. */
-export interface Publisher {
-  /** The tenant that it speaks for; undefined for an anonymous client. */
-  readonly tenant: string | undefined;
-}
 
 /** Why a client may not connect. */
 export interface Refusal {
@@ -50,6 +51,8 @@ export interface EmbeddedBrokerOptions<P extends Publisher> {
   authorizePublish(publisher: P, topic: string): boolean;
   /** Whether this client may subscribe to this filter. A refused filter is answered with 128. */
   authorizeSubscribe(publisher: P, filter: string): boolean;
+  /** Whether a message of this topic may be forwarded to this client, which is subscribed to a filter that covers it. */
+  authorizeForward(publisher: P, topic: string): boolean;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
@@ -60,9 +63,11 @@ export interface EmbeddedBrokerOptions<P extends Publisher> {
   readonly drainMaxMs?: number;
 }
 
-export interface EmbeddedBroker extends Part {
+export interface EmbeddedBroker<P extends Publisher> extends Part {
   readonly port: number;
   readonly url: string;
+  /** Those that are connected now. */
+  connections(): readonly BrokerConnection<P>[];
 }
 
 const PACKET_BYTES_MAX = 16 * 1024 * 1024;
@@ -87,15 +92,10 @@ interface BrokerState<P extends Publisher> {
   readonly options: EmbeddedBrokerOptions<P>;
   readonly pace: Pace;
   readonly nowUs: () => number;
-  readonly publishers: WeakMap<Client, P>;
+  readonly sessions: BrokerSessions<P>;
   readonly streams: Set<DeviceStream>;
   readonly retained: Set<string>;
   readonly refusals: (reason: string) => void;
-}
-
-function streamOf(client: Client): DeviceStream {
-  // aedes gives back the very stream that it was given.
-  return client.conn as DeviceStream;
 }
 
 /** Takes a publish to the handler, and lets the broker go on with it when it is acknowledged. */
@@ -106,15 +106,16 @@ function takePublish<P extends Publisher>(
   done: (error?: Error | null) => void,
 ): void {
   const { options, pace } = state;
-  const publisher = client === null ? undefined : state.publishers.get(client);
-  if (client === null || publisher === undefined) {
+  const session = client === null ? undefined : state.sessions.of(client);
+  if (client === null || session === undefined) {
     done(new Error('nobody is known to have published this'));
     return;
   }
+  const { publisher, clientId } = session;
   // Topics that begin with $ are the broker's own (MQTT 3.1.1 clause 4.7.2).
   if (packet.topic.startsWith('$') || !options.authorizePublish(publisher, packet.topic)) {
     state.refusals('publish');
-    options.log.warn({ clientId: client.id, topic: packet.topic }, 'MQTT: publish refused');
+    options.log.warn({ clientId, topic: packet.topic }, 'MQTT: publish refused');
     done(new Error('publish refused'));
     return;
   }
@@ -127,7 +128,7 @@ function takePublish<P extends Publisher>(
     payload,
     receivedUs: state.nowUs(),
     dup: packet.dup ?? false,
-    publisher: { clientId: client.id, tenant: publisher.tenant },
+    publisher: { clientId, tenant: publisher.tenant },
   };
   const busy = options.handler(message, () => {
     pace.settle(bytes);
@@ -168,33 +169,36 @@ function hooks<P extends Publisher>(state: BrokerState<P>): AedesOptions {
       done(null, true);
     },
     authenticate(client, username, password, done) {
-      const socket = streamOf(client).socket;
+      const { id: clientId } = client;
       options
         .authenticate({
-          clientId: client.id,
+          clientId,
           username,
           password: password?.toString('utf8'),
-          loopback: isLoopback(socket),
+          loopback: isLoopback(streamOf(client).socket),
         })
         .then((outcome) => {
           if ('refused' in outcome) {
             state.refusals('connect');
-            options.log.warn({ clientId: client.id, reason: outcome.refused }, 'MQTT: refused');
+            options.log.warn({ clientId, reason: outcome.refused }, 'MQTT: refused');
             done(authenticateError(outcome.refused), false);
             return;
           }
-          state.publishers.set(client, outcome);
+          state.sessions.begin(client, outcome);
           done(null, true);
         })
         .catch((cause: unknown) => done(authenticateError(messageOf(cause)), false));
     },
     authorizePublish: (client, packet, done) => takePublish(state, client, packet, done),
     authorizeSubscribe(client, subscription, done) {
-      const publisher = state.publishers.get(client);
-      const allowed =
-        publisher !== undefined && options.authorizeSubscribe(publisher, subscription.topic);
+      const allowed = state.sessions.subscribe(client, subscription.topic);
       if (!allowed) state.refusals('subscribe');
       done(null, allowed ? subscription : null);
+    },
+    authorizeForward(client, packet) {
+      const session = state.sessions.of(client);
+      if (session === undefined) return null;
+      return options.authorizeForward(session.publisher, packet.topic) ? packet : null;
     },
   };
 }
@@ -232,8 +236,9 @@ function refusalCounter(metrics: Metrics): (reason: string) => void {
  */
 export async function startEmbeddedBroker<P extends Publisher>(
   options: EmbeddedBrokerOptions<P>,
-): Promise<EmbeddedBroker> {
+): Promise<EmbeddedBroker<P>> {
   const { metrics, log } = options;
+  const refusals = refusalCounter(metrics);
   const state: BrokerState<P> = {
     options,
     pace: createPace({
@@ -243,10 +248,14 @@ export async function startEmbeddedBroker<P extends Publisher>(
       bytesMax: options.bytesInFlightMax ?? 64 * 1024 * 1024,
     }),
     nowUs: createReceiptClock(options.clock),
-    publishers: new WeakMap(),
+    sessions: createBrokerSessions({
+      authorizeSubscribe: options.authorizeSubscribe,
+      refusals,
+      log,
+    }),
     streams: new Set(),
     retained: new Set(),
-    refusals: refusalCounter(metrics),
+    refusals,
   };
   const clientsMax = options.clientsMax ?? CLIENTS_MAX;
   metrics.bounded('mqtt_broker_clients', () => state.streams.size, clientsMax);
@@ -254,9 +263,13 @@ export async function startEmbeddedBroker<P extends Publisher>(
 
   const aedes = await Aedes.createBroker(hooks(state));
   const quiet = (client: Client, error: Error) =>
-    log.debug({ clientId: client.id, reason: error.message }, 'MQTT: connection ended');
+    log.debug(
+      { clientId: state.sessions.of(client)?.clientId ?? client.id, reason: error.message },
+      'MQTT: connection ended',
+    );
   aedes.on('clientError', quiet);
   aedes.on('connectionError', quiet);
+  aedes.on('unsubscribe', (filters, client) => state.sessions.unsubscribe(client, filters));
   // Its housekeeping of wills emits `error`, which would end the process where nobody listens.
   const emitter: EventEmitter = aedes;
   emitter.on('error', (cause) => log.error({ err: cause }, 'MQTT: the embedded broker failed'));
@@ -286,6 +299,7 @@ export async function startEmbeddedBroker<P extends Publisher>(
     name: 'embedded broker',
     port,
     url: `mqtt://${host}:${port}`,
+    connections: state.sessions.connections,
     stop() {
       stopped ??= stopBroker(state, server, aedes);
       return stopped;
