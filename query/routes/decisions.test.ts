@@ -1,6 +1,8 @@
 // GET /v1/decisions over HTTP, with the decisions that the server itself takes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Policy } from '../../policies/decide/decision.ts';
 import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { changeGrants } from '../../test/policy.ts';
 import { readJson, startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
 
 interface Shown {
@@ -144,6 +146,41 @@ describe('who sees what', () => {
     expect(text).toContain(id);
     expect(await decisions('subject=ann', partial)).toEqual([]);
   });
+
+  it('shows no label that is redacted for who asks', async () => {
+    const policy = (shipped: Policy) =>
+      changeGrants(shipped, (grant) => ({
+        ...grant,
+        selectors: [[{ label: 'site', op: '=', value: 'north' }]],
+        obligations: { redact: ['site'] },
+      }));
+    const { database } = test;
+    const narrow = await startTestQueryServer({ database, policy });
+    const token = await narrow.token({ roles: ['admin'], claims: { sub: 'red' } });
+    await database.writer.query(
+      `insert into tailrace.decision values
+         ('red-1', now(), 'acme', 'red', 'write', true, '1', '{"labels": {"site": "north", "asset": "a"}}',
+           '{"series": [[{"label": "site", "op": "=", "value": "north"}]]}', 0)`,
+    );
+    const response = await fetch(`${narrow.url}/v1/decisions?id=red-1`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const text = await response.text();
+    expect(text).toContain('"labels":{"asset":"a"}');
+    expect(text).not.toContain('north');
+    await narrow.stop();
+  });
+});
+
+it('shows where decisions are missing', async () => {
+  await test.database.writer.query(
+    `insert into tailrace.decision values
+       ('gap-1', now(), 'acme', null, 'gap', false, '', '{}', '{"reason": "7 lost", "lost": 7}', 0),
+       ('gap-2', now(), 'zenith', null, 'gap', false, '', '{}', '{"reason": "8 lost", "lost": 8}', 0)`,
+  );
+  expect(await decisions('action=gap')).toMatchObject([
+    { id: 'gap-1', subject: null, reason: '7 lost', result: { lost: 7 } },
+  ]);
 });
 
 describe('what is looked for', () => {

@@ -132,10 +132,24 @@ function within(filter: DecisionFilter, grant: Grant, claims: Claims): DecisionF
   return { ...own, subject };
 }
 
-function view(row: DecisionRow) {
-  const { id, time_us: timeUs, tenant, subject, action, allowed, revision, input } = row;
+/** What was asked and answered without the labels that are redacted for the caller, also in selectors. */
+function redacted(row: DecisionRow, { obligations }: Grant): Pick<DecisionRow, 'input' | 'result'> {
+  const { redact = [] } = obligations;
+  const { input, result } = row;
+  if (redact.length === 0) return { input, result };
+  const { labels, ...asked } = input as { readonly labels?: Readonly<Record<string, unknown>> };
+  const shown = Object.entries(labels ?? {}).filter(([label]) => !redact.includes(label));
+  return {
+    input: labels === undefined ? asked : { ...asked, labels: Object.fromEntries(shown) },
+    result: { ...result, series: [] },
+  };
+}
+
+function view(row: DecisionRow, grant: Grant) {
+  const { id, time_us: timeUs, tenant, subject, action, allowed, revision } = row;
+  const { input, result: told } = redacted(row, grant);
   // What was wrong with a policy is for whoever runs the server: its log says it, and the table.
-  const { fault: _fault, ...result } = row.result as Record<string, unknown>;
+  const { fault: _fault, ...result } = told as Record<string, unknown>;
   const { reason } = result;
   const time = timeUs / 1_000;
   const common = { id, time, tenant, subject, action, allowed, reason, revision };
@@ -172,7 +186,7 @@ export function decisionsRoute({ decisions, clock }: DecisionsRouteOptions): Dec
           const shown = rows.slice(0, filter.limit);
           const last = shown.at(-1);
           const next = rows.length > shown.length && last ? encodePage(last) : undefined;
-          return reply(JSON.stringify({ decisions: shown.map(view), next }));
+          return reply(JSON.stringify({ decisions: shown.map((row) => view(row, grant)), next }));
         },
       };
     },
