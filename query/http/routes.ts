@@ -13,11 +13,19 @@ export interface Parameter {
   readonly example?: string;
 }
 
+/** The JSON body of a POST: what the OpenAPI page says about it. `properties` are JSON Schema. */
+export interface JsonBody {
+  readonly description: string;
+  readonly properties: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly example: Readonly<Record<string, unknown>>;
+}
+
 interface RouteCommon {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly summary: string;
   readonly parameters: readonly Parameter[];
+  readonly body?: JsonBody;
   /** Media types of the answer, the default first. */
   readonly types: readonly string[];
   /** Status of success; 200 unless said. */

@@ -1,6 +1,6 @@
 // GET /openapi.json and /docs: both made from the routes themselves, so that they say what the server does.
 import { reply } from '../http/reply.ts';
-import type { Parameter, PublicRoute, Route } from '../http/routes.ts';
+import type { JsonBody, Parameter, PublicRoute, Route } from '../http/routes.ts';
 
 const PROBLEM = {
   description: 'application/problem+json with a stable code',
@@ -25,6 +25,11 @@ function parameterOf({ name, description, schema, required = false, example }: P
   return { name, in: 'query', description, required, schema, ...repeatable, example };
 }
 
+function bodyOf({ description, properties, example }: JsonBody) {
+  const schema = { type: 'object', properties, additionalProperties: false };
+  return { description, required: true, content: { 'application/json': { schema, example } } };
+}
+
 function operationOf(route: Route) {
   const status = String(route.status ?? 200);
   const content = Object.fromEntries(route.types.map((type) => [type, {}]));
@@ -33,6 +38,7 @@ function operationOf(route: Route) {
   return {
     summary: route.summary,
     parameters: route.parameters.map(parameterOf),
+    ...(route.body === undefined ? {} : { requestBody: bodyOf(route.body) }),
     security: open ? [] : [{ bearer: [] }, ...(ticket ? [{ ticket: [] }] : [])],
     responses: { [status]: { description: route.summary, content }, default: PROBLEM },
   };
@@ -87,12 +93,17 @@ function parameterRow({ name, description, schema, required, example }: Paramete
   }</td></tr>`;
 }
 
+function bodyText({ description, example }: JsonBody): string {
+  return `<p>Body: ${prose(description)} <code>${escapeHtml(JSON.stringify(example))}</code></p>`;
+}
+
 function section(route: Route): string {
   const rows = route.parameters.map(parameterRow).join('\n');
   return `<section>
 <h2><code>${route.method} ${escapeHtml(route.path)}</code></h2>
 <p>${prose(route.summary)} <small>${grantText(route)}; ${escapeHtml(route.types.join(', '))}</small></p>
 ${rows === '' ? '' : `<table>${rows}</table>`}
+${route.body === undefined ? '' : bodyText(route.body)}
 </section>`;
 }
 
