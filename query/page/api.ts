@@ -1,5 +1,13 @@
 // Requests to the server this page came from. Every refusal becomes an `ApiError` with the server's own words.
-import type { DemoSession, Latest, RangeAnswer, SeriesInfo, SeriesPage } from './wire.ts';
+import type {
+  DemoSession,
+  Latest,
+  Me,
+  RangeAnswer,
+  SeriesInfo,
+  SeriesPage,
+  SignIn,
+} from './wire.ts';
 
 /** A request that failed. `status` 0: the server could not be reached. */
 export class ApiError extends Error {
@@ -19,6 +27,7 @@ export interface Api {
   range(request: RangeQuery, signal?: AbortSignal): Promise<RangeAnswer>;
   latest(ids: readonly number[]): Promise<Latest>;
   ticket(): Promise<string>;
+  me(): Promise<Me>;
 }
 
 interface RangeQuery {
@@ -54,6 +63,10 @@ export function createApi(token: () => string | undefined): Api {
     } catch (cause) {
       if (options.signal?.aborted) throw cause;
       throw new ApiError(0, 'offline', 'The server cannot be reached.');
+    }
+    // Refused for a token that was renewed meanwhile: the question stands.
+    if (answer.status === 401 && token() !== undefined && token() !== bearer) {
+      return ask(path, options);
     }
     if (!answer.ok) throw await refusal(answer);
     return (await answer.json()) as T;
@@ -93,6 +106,7 @@ export function createApi(token: () => string | undefined): Api {
       const { ticket } = await ask<{ ticket: string }>('/v1/tickets', { method: 'POST' });
       return ticket;
     },
+    me: () => ask<Me>('/v1/me'),
   };
 }
 
@@ -108,10 +122,16 @@ async function refusal(answer: Response): Promise<ApiError> {
 }
 
 /** The demo's own sign-in; undefined where this server is no demo. */
-export async function demoSession(): Promise<DemoSession | undefined> {
+export const demoSession = (): Promise<DemoSession | undefined> => findOut('/demo/session');
+
+/** Where one signs in; undefined where only tokens will do. */
+export const signInFacts = (): Promise<SignIn | undefined> => findOut('/v1/sign-in');
+
+/** What a server may have and need not. */
+async function findOut<T>(path: string): Promise<T | undefined> {
   try {
-    const answer = await fetch('/demo/session', { signal: AbortSignal.timeout(ANSWER_WAIT_MS) });
-    return answer.ok ? ((await answer.json()) as DemoSession) : undefined;
+    const answer = await fetch(path, { signal: AbortSignal.timeout(ANSWER_WAIT_MS) });
+    return answer.ok ? ((await answer.json()) as T) : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,7 @@
 // The page's story: the view decides what is asked and drawn; every control and every gesture makes another view.
 import { type Access, createAccess } from './access.ts';
+import { accessChanged } from './access-changes.ts';
+import { createAccount } from './account.ts';
 import { type Api, createApi } from './api.ts';
 import { answered, askSoon, askStale, failed, tailChanged } from './asking.ts';
 import { createCatalogue } from './catalogue.ts';
@@ -14,16 +16,23 @@ import { go, goBack, goLive, moveBy, pointBy, toggle, toggleLive, zoomBy } from 
 import type { Page } from './page-state.ts';
 import { createPicker } from './picker.ts';
 import { createScreen } from './screen.ts';
+import { takeReturn } from './sign-in/pending.ts';
 import { applyTheme, onSystemTheme, otherTheme } from './theme.ts';
 import { DEFAULT_VIEW, fixed, joinPane, parseView, splitPane, toggleSeries } from './view.ts';
 
+/** Up to this width the list of series lies over the charts; as in dialogs.css. */
+const RAIL_OVER_PX = 900;
+
 /** Opens the page: signs in, shows what the address says, and follows it. */
 export async function openPage(): Promise<void> {
+  const back = takeReturn();
   const page = createPage();
   page.view = parseView(window.location.search);
   page.palette = applyTheme(page.view.theme);
   page.controls.span(page.view.span);
-  await page.access.open();
+  // Where the list would lie over the charts it comes when it is called.
+  if (page.view.panes.length > 0 && window.innerWidth <= RAIL_OVER_PX) toggleRail();
+  await page.access.open(back);
   const opening = page.access.demo?.view;
   if (opening !== undefined && !new URLSearchParams(window.location.search).has('s')) {
     page.view = parseView(window.location.search, parseView(opening));
@@ -32,19 +41,15 @@ export async function openPage(): Promise<void> {
   listen(page);
   go(page, page.view, 'replace');
   startFrames(page);
-  await begin(page);
-}
-
-async function begin(page: Page): Promise<void> {
-  const signedIn = page.access.token() !== undefined;
-  page.controls.signedIn(signedIn);
-  if (signedIn) await page.catalogue.refresh();
-  else page.controls.askToken('This server wants to know who asks.');
+  if (page.access.token() !== undefined) await page.catalogue.refresh();
 }
 
 /** Puts the parts together. They call back only later, when the page is there. */
 function createPage(): Page {
-  const access = createAccess();
+  const access = createAccess({
+    changed: (state, event) => accessChanged(page, state, event),
+    renewed: (token) => page.data.tail.renew(token),
+  });
   const api = createApi(access.token);
   const lines = createLines();
   const page: Page = {
@@ -53,7 +58,9 @@ function createPage(): Page {
     liveSpanMs: 900_000,
     dirty: true,
     asking: { timer: undefined, atMs: Number.POSITIVE_INFINITY, askedMs: 0 },
+    stillAtMs: undefined,
     access,
+    account: accountOf(access, api),
     api,
     lines,
     data: dataOf(() => page, api, lines),
@@ -69,7 +76,7 @@ function createPage(): Page {
       },
       (name) => access.demo?.units?.[name],
     ),
-    controls: controlsOf(() => page, access),
+    controls: controlsOf(() => page),
     picker: createPicker({
       notes: () => access.demo?.notes ?? {},
       toggled: (series) => void toggle(page, series),
@@ -101,23 +108,28 @@ function dataOf(page: () => Page, api: Api, lines: Lines): Data {
     answered: (answer, tookMs) => answered(page(), answer, tookMs),
     failed: (error) => failed(page(), error),
     stale: () => askStale(page()),
+    tokenEnds: () => page().access.renewEarly(),
   });
 }
 
-function controlsOf(page: () => Page, access: Access): Page['controls'] {
+function accountOf(access: Access, api: Api): Page['account'] {
+  return createAccount({
+    signIn: () => void access.signIn(),
+    token(token) {
+      access.set(token);
+      window.location.reload();
+    },
+    signOut: () => void access.signOut(),
+    who: () => api.me(),
+  });
+}
+
+function controlsOf(page: () => Page): Page['controls'] {
   return createControls({
     span: (spanMs) => goLive(page(), spanMs),
     live: () => toggleLive(page()),
     theme: () => toggleTheme(page()),
     rail: toggleRail,
-    signIn(token) {
-      access.set(token);
-      void begin(page());
-    },
-    signOut() {
-      access.forget();
-      window.location.reload();
-    },
     retry: () => page().data.tail.retry(),
   });
 }
@@ -133,6 +145,9 @@ function toggleRail(): void {
 
 function listen(page: Page): void {
   window.addEventListener('popstate', () => goBack(page));
+  window.addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) page.access.cameBack();
+  });
   onSystemTheme(() => {
     page.palette = applyTheme(page.view.theme);
     layout(page);

@@ -1,6 +1,6 @@
 // When the server is asked, and what its answers and refusals do to the page.
 import type { ApiError } from './api.ts';
-import { describeObligations, formatLength } from './format.ts';
+import { describeBearer, describeObligations, formatLength } from './format.ts';
 import { type Page, windowNow } from './page-state.ts';
 import type { TailState } from './tail-state.ts';
 import { seriesOf } from './view.ts';
@@ -34,7 +34,7 @@ function ask(page: Page): void {
     .map((name) => catalogue.find(name))
     .filter((info) => info !== undefined);
   if (series.length === 0) {
-    data.tail.stop();
+    data.rest();
     return;
   }
   const live = view.span.kind === 'live';
@@ -68,9 +68,9 @@ export function answered(page: Page, answer: RangeAnswer | undefined, tookMs: nu
 export function failed(page: Page, error: ApiError): void {
   const { controls, catalogue } = page;
   if (error.status === 401) {
-    void renew(page, error.message);
+    void renew(page, error.code === 'token_expired' ? '' : error.message);
   } else if (error.status === 403) {
-    controls.notice('access', `Not allowed: ${error.message}`, 'error');
+    void denied(page, error.message);
   } else if (error.status === 0 || error.status === 429 || error.status >= 500) {
     controls.notice('connection', `${error.message} Trying again.`, 'error');
     askSoon(page, ASK_AGAIN_MS);
@@ -91,19 +91,29 @@ export function tailChanged(page: Page, state: TailState): void {
   } else if (state.kind === 'live') {
     controls.notice('connection', undefined);
   } else if (state.kind === 'refused' && (state.code === 403 || state.code === 4403)) {
-    controls.notice('access', `Not allowed: ${state.reason}`, 'error');
+    void denied(page, state.reason);
+    // What is still allowed, and whether the token itself is, the next answer says.
+    if (state.code === 4403) page.catalogue.refreshSoon();
   } else if (state.kind === 'refused') {
-    void renew(page, state.reason);
+    void renew(page, state.code === 4401 ? '' : state.reason, state.code === 4401);
   }
 }
 
-/** The token is over or was refused: the demo has another one, a person may have. */
-async function renew(page: Page, reason: string): Promise<void> {
-  if (await page.access.renew()) {
-    page.catalogue.refreshSoon();
-    askSoon(page, ASK_REST_MS);
-    return;
-  }
-  page.controls.signedIn(false);
-  page.controls.askToken(reason);
+/** The policy says no: its reason, and to whom it says so. */
+async function denied(page: Page, reason: string): Promise<void> {
+  const { access, api, controls } = page;
+  const out = { label: 'Sign out', run: () => void access.signOut() };
+  const said = reason.endsWith('.') ? reason : `${reason}.`;
+  const say = (text: string) =>
+    controls.notice('access', text, 'error', access.name === undefined ? undefined : out);
+  say(`Not allowed: ${said}`);
+  const me = await api.me().catch(() => undefined);
+  if (me !== undefined) say(`Not allowed: ${said} You are ${describeBearer(me)}.`);
+}
+
+/** The token is over or was refused: the issuer or the demo may have another one. */
+async function renew(page: Page, reason: string, isOver = false): Promise<void> {
+  if (!(await page.access.renew(reason, isOver))) return;
+  page.catalogue.refreshSoon();
+  askSoon(page, ASK_REST_MS);
 }

@@ -10,22 +10,36 @@ export interface ControlActions {
   live(): void;
   theme(): void;
   rail(): void;
-  signIn(token: string): void;
-  signOut(): void;
   retry(): void;
 }
 
-type NoticeKey = 'access' | 'limits' | 'connection' | 'range' | 'missing' | 'incomplete';
+export interface NoticeAction {
+  readonly label: string;
+  run(): void;
+}
+
+type NoticeKey =
+  | 'session'
+  | 'access'
+  | 'limits'
+  | 'connection'
+  | 'range'
+  | 'missing'
+  | 'incomplete';
 
 export interface Controls {
   span(span: Span): void;
   tail(state: TailState): void;
+  /** Whether nothing can be followed any more, because the session is over. */
+  over(isOver: boolean): void;
   loading(busy: boolean): void;
   /** Shows a sentence until it is taken away by undefined. */
-  notice(key: NoticeKey, text: string | undefined, tone?: 'info' | 'warn' | 'error'): void;
-  signedIn(yes: boolean): void;
-  /** Opens the sign-in with the reason for it. */
-  askToken(reason: string): void;
+  notice(
+    key: NoticeKey,
+    text: string | undefined,
+    tone?: 'info' | 'warn' | 'error',
+    action?: NoticeAction,
+  ): void;
   help(): void;
 }
 
@@ -40,43 +54,27 @@ export function createControls(actions: ControlActions): Controls {
   byId('presets').append(...presets.map(({ button }) => button));
   const live = byId('live');
   const help = byId<HTMLDialogElement>('help');
-  const signIn = byId<HTMLDialogElement>('sign-in');
   const notices = new Map<NoticeKey, HTMLElement>();
   let tail: TailState = { kind: 'off' };
   let following = true;
+  let isOver = false;
+  const show = (): void => showTail(tail, isOver ? 'over' : following, actions.retry);
 
   live.addEventListener('click', actions.live);
   byId('theme').addEventListener('click', actions.theme);
   byId('rail-toggle').addEventListener('click', actions.rail);
   byId('help-open').addEventListener('click', () => help.showModal());
-  byId('access').addEventListener('click', () => openSignIn(''));
-  byId('sign-out').addEventListener('click', () => {
-    signIn.close();
-    actions.signOut();
-  });
-  byId<HTMLFormElement>('sign-in-form').addEventListener('submit', () => {
-    const field = byId<HTMLInputElement>('token');
-    const token = field.value.trim().replace(/^Bearer\s+/i, '');
-    field.value = '';
-    if (token !== '') actions.signIn(token);
-  });
-  for (const dialog of [help, signIn]) {
+  for (const dialog of document.querySelectorAll('dialog')) {
     for (const button of dialog.querySelectorAll('[data-close]')) {
       button.addEventListener('click', () => dialog.close());
     }
-  }
-
-  function openSignIn(reason: string): void {
-    setText(byId('sign-in-reason'), reason);
-    if (!signIn.open) signIn.showModal();
-    byId('token').focus();
   }
 
   return {
     span(span) {
       const isLive = span.kind === 'live';
       following = isLive;
-      showTail(tail, following, actions.retry);
+      show();
       live.classList.toggle('paused', !isLive);
       setText(byId('live-text'), isLive ? 'Pause' : 'Go live');
       for (const { button, spanMs } of presets) {
@@ -86,22 +84,26 @@ export function createControls(actions: ControlActions): Controls {
     },
     tail(state) {
       tail = state;
-      showTail(state, following, actions.retry);
+      show();
+    },
+    over(yes) {
+      isOver = yes;
+      show();
     },
     loading: (busy) => byId('progress').classList.toggle('busy', busy),
-    notice(key, text, tone = 'info') {
+    notice(key, text, tone = 'info', action) {
       notices.get(key)?.remove();
       notices.delete(key);
       if (text === undefined) return;
       const element = el('p', { class: `notice ${tone}` }, text);
+      if (action !== undefined) {
+        const button = el('button', { type: 'button' }, action.label);
+        button.addEventListener('click', action.run);
+        element.append(button);
+      }
       notices.set(key, element);
       byId('notices').append(element);
     },
-    signedIn: (yes) => {
-      byId('sign-out').hidden = !yes;
-      byId('access').classList.toggle('attention', !yes);
-    },
-    askToken: openSignIn,
     help: () => (help.open ? help.close() : help.showModal()),
   };
 }
@@ -121,12 +123,12 @@ const STATUS: Readonly<Record<TailState['kind'], string>> = {
   refused: 'Refused',
 };
 
-function showTail(state: TailState, following: boolean, retry: () => void): void {
+function showTail(state: TailState, following: boolean | 'over', retry: () => void): void {
   const status = byId('status');
   status.dataset.state = state.kind.replace(' ', '-');
   status.title = statusTitle(state);
-  const waits = state.kind === 'off' && following;
-  setText(byId('status-text'), waits ? 'Waiting' : STATUS[state.kind]);
+  const off = following === 'over' ? 'Session over' : following ? 'Waiting' : STATUS.off;
+  setText(byId('status-text'), state.kind === 'off' ? off : STATUS[state.kind]);
   const again = byId('retry');
   again.hidden = state.kind !== 'offline';
   again.onclick = retry;

@@ -25,11 +25,15 @@ export interface DataListener {
   failed(error: ApiError): void;
   /** The answer on the screen is no longer all there is: ask again. */
   stale(): void;
+  /** The token of the tail ends soon. */
+  tokenEnds(): void;
 }
 
 export interface Data {
   /** Asks, and puts the answer into the lines. Never rejects: the listener is told. */
   ask(question: Question): Promise<void>;
+  /** Asks and follows nothing until the next question. */
+  rest(): void;
   readonly tail: Tail;
 }
 
@@ -53,6 +57,7 @@ export function createData(api: Api, lines: Lines, listener: DataListener): Data
       listener.changed();
     },
     gap: () => listener.stale(),
+    tokenEnds: () => listener.tokenEnds(),
   });
 
   function goOn(question: Question, answer: RangeAnswer | undefined): void {
@@ -67,6 +72,11 @@ export function createData(api: Api, lines: Lines, listener: DataListener): Data
 
   return {
     tail,
+    rest() {
+      asking?.abort();
+      followed = '';
+      tail.stop();
+    },
     async ask(question) {
       asking?.abort();
       const mine = new AbortController();

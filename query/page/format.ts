@@ -1,5 +1,5 @@
 // Numbers, times and sentences as the page shows them.
-import type { Obligations } from './wire.ts';
+import type { Me, Obligations } from './wire.ts';
 
 /** Decimals that show a three hundredth of `span`: as many as a reader can use, at most 6. */
 export function decimalsFor(span: number): number {
@@ -26,6 +26,12 @@ export function formatInstant(ms: number): string {
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
+/** Local time to the minute: `07:31`. */
+export function formatClock(ms: number): string {
+  const at = new Date(ms);
+  return `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+}
+
 /** Local date: `22 Nov 2026`. */
 export function formatDay(ms: number): string {
   const at = new Date(ms);
@@ -35,7 +41,7 @@ export function formatDay(ms: number): string {
 /** A tick of the time axis, as fine as the distance between ticks wants it. */
 export function formatTick(ms: number, stepMs: number): string {
   const at = new Date(ms);
-  const clock = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+  const clock = formatClock(ms);
   if (stepMs >= 86_400_000) return `${at.getDate()} ${MONTHS[at.getMonth()]}`;
   if (at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0 && stepMs >= 60_000) {
     return `${at.getDate()} ${MONTHS[at.getMonth()]}`;
@@ -76,6 +82,11 @@ export function lengthInWords(ms: number): string {
   if (whole === undefined) return formatLength(ms);
   const count = ms / whole[1];
   return `${count} ${whole[0]}${count === 1 ? '' : 's'}`;
+}
+
+/** Who the server takes somebody for: `ada of acme, viewer`. */
+export function describeBearer({ subject, tenant, roles }: Me): string {
+  return `${subject} of ${tenant}, ${roles.length === 0 ? 'no role' : roles.join(' and ')}`;
 }
 
 /** What a policy's obligations mean to the person in front of the page; empty where there are none. */

@@ -1,6 +1,7 @@
 // The page as one value: its view, and the parts that show and feed it. Functions on it stand by what they are about:
 // navigation, layout, asking, frames.
 import type { Access } from './access.ts';
+import type { Account } from './account.ts';
 import type { Api } from './api.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ChartWindow } from './chart.ts';
@@ -21,7 +22,10 @@ export interface Page {
   dirty: boolean;
   /** When the server will be asked next and when it was asked last, in ms of `performance.now`. */
   readonly asking: { timer: number | undefined; atMs: number; askedMs: number };
+  /** The present, where it stands still because nothing new can come: ms since 1970. */
+  stillAtMs: number | undefined;
   readonly access: Access;
+  readonly account: Account;
   readonly api: Api;
   readonly lines: Lines;
   readonly data: Data;
@@ -36,7 +40,7 @@ const AHEAD_MOST_MS = 2_000;
 
 /** The window on the screen now. */
 export function windowNow(page: Page): ChartWindow {
-  const nowMs = Date.now();
+  const nowMs = page.stillAtMs ?? Date.now();
   const presentMs = Math.max(nowMs, Math.min(page.lines.newestMs(), nowMs + AHEAD_MOST_MS));
   return windowOf(page.view.span, presentMs, page.catalogue.firstMs(seriesOf(page.view)));
 }

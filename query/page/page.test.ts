@@ -184,6 +184,7 @@ describe('the chart page of the demo', () => {
   it('says why, when a token may not read', async () => {
     const token = await issueToken(dataDir, { tenant: 'demo', role: 'device' });
     await page.click('#access');
+    await page.click('#sign-in-other');
     await page.fill('#token', token);
     await page.keyboard.press('Enter');
     await page.waitForSelector('.notice.error');

@@ -42,7 +42,7 @@ export function createPicker(options: PickerOptions): Picker {
       return group;
     });
     if (groups.length === 0) {
-      const text = all.length === 0 ? 'No series yet.' : 'No series has all of these words.';
+      const text = all.length === 0 ? 'No series to show.' : 'No series has all of these words.';
       groups.push(el('div', { class: 'none' }, text));
     }
     list.replaceChildren(...groups);

@@ -9,6 +9,8 @@ export interface TailListener {
   buckets(buckets: readonly TailBucket[]): void;
   /** Points were not sent, now or since the cursor: only a new range shows them. */
   gap(): void;
+  /** The token of this connection ends soon. */
+  tokenEnds(): void;
 }
 
 export interface Tail {
@@ -17,6 +19,8 @@ export interface Tail {
   stop(): void;
   /** Tries again now. */
   retry(): void;
+  /** Goes on under a newer token of the same bearer, over the same connection. */
+  renew(token: string): void;
 }
 
 /** No frame for this long after subscribing also means that nothing was missed. */
@@ -35,6 +39,8 @@ export function createTail(api: Api, listener: TailListener): Tail {
   let subscription: Subscription | undefined;
   let timer: number | undefined;
   let count = 0;
+  /** A token that came while the connection was being made with the one before. */
+  let newer: string | undefined;
 
   function tell(event: TailEvent): void {
     const next = nextTailState(state, event);
@@ -42,7 +48,10 @@ export function createTail(api: Api, listener: TailListener): Tail {
     state = next;
     window.clearTimeout(timer);
     if (state.kind === 'off' || state.kind === 'refused') hangUp();
-    if (state.kind === 'connecting') line = dial(api, { opened, closed, frame });
+    if (state.kind === 'connecting') {
+      newer = undefined;
+      line = dial(api, { opened, closed, frame });
+    }
     if (state.kind === 'offline') {
       timer = window.setTimeout(() => tell({ kind: 'retry' }), state.retryInMs);
     }
@@ -56,6 +65,7 @@ export function createTail(api: Api, listener: TailListener): Tail {
 
   function opened(): void {
     tell({ kind: 'opened' });
+    if (newer !== undefined) line?.send({ type: 'reauth', token: newer });
     if (subscription !== undefined) line?.send(subscribe(subscription));
   }
 
@@ -65,6 +75,7 @@ export function createTail(api: Api, listener: TailListener): Tail {
   }
 
   function frame(frame: TailFrame): void {
+    if (frame.type === 'warning' && frame.code === 'token_expiring') listener.tokenEnds();
     if (frame.type === 'bye' || !('id' in frame) || frame.id !== subscription?.id) return;
     if (frame.type === 'error') {
       hangUp();
@@ -100,6 +111,10 @@ export function createTail(api: Api, listener: TailListener): Tail {
     },
     retry() {
       if (state.kind === 'offline') tell({ kind: 'retry' });
+    },
+    renew(token) {
+      newer = token;
+      line?.send({ type: 'reauth', token });
     },
   };
 }

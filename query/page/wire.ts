@@ -96,8 +96,29 @@ export type TailFrame =
       readonly dropped: number;
     }
   | { readonly type: 'error'; readonly id?: string; readonly code: string; readonly detail: string }
+  | {
+      readonly type: 'warning';
+      readonly code: string;
+      readonly detail: string;
+      readonly expires_at?: number;
+    }
   | { readonly type: 'bye'; readonly code: number; readonly detail: string }
   | { readonly type: 'series' | 'snapshot' | 'reauthed' };
+
+/** Where one signs in, by OpenID Connect. */
+export interface SignIn {
+  readonly issuer: string;
+  readonly client_id: string;
+  readonly scope: string;
+  readonly resource?: string;
+}
+
+/** Who the server takes the token's bearer for. */
+export interface Me {
+  readonly subject: string;
+  readonly tenant: string;
+  readonly roles: readonly string[];
+}
 
 /** What the demo gives the page when it opens; no other server has it. */
 export interface DemoSession {
