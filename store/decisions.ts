@@ -9,7 +9,7 @@ import type { DecisionRow } from '../sql/statements/insertDecisions.ts';
 import { type DecisionFilter, selectDecisionRows } from '../sql/statements/selectDecisions.ts';
 import { createDecisionQueue, type Recordable } from './decision-queue.ts';
 import { createDecisionWriter } from './decision-writer.ts';
-import { classifyFailure } from './write-failure.ts';
+import { classifyFailure, codeOf } from './write-failure.ts';
 
 /** What of the decisions is kept. */
 export type DecisionLogMode = 'all' | 'denied' | 'off';
@@ -84,7 +84,10 @@ export function openDecisionLog<D extends Recordable>(
   };
 }
 
-/** Decisions that were recorded, the newest first. @throws TailraceError `database_unavailable`. */
+/**
+ * Decisions that were recorded, the newest first.
+ * @throws TailraceError `database_unavailable`, `database_not_migrated`.
+ */
 export async function listDecisions(
   database: Database,
   filter: DecisionFilter,
@@ -92,6 +95,14 @@ export async function listDecisions(
   try {
     return await selectDecisionRows(database.reader, filter);
   } catch (cause) {
+    // undefined_table
+    if (codeOf(cause) === '42P01') {
+      throw new TailraceError(
+        'database_not_migrated',
+        'The database has no log of decisions: run tailrace migrate.',
+        { cause },
+      );
+    }
     const isGone = classifyFailure(cause) === 'unavailable' || /CONNECT/.test(messageOf(cause));
     if (!isGone) throw cause;
     throw new TailraceError('database_unavailable', 'Ask again in a moment.', { cause });

@@ -1,5 +1,5 @@
 // `tailrace policy replay`: the gate before other rules are put in force. What was decided is decided again by them.
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../../lib/clock.ts';
 import { readConfig } from '../../lib/config.ts';
 import { parseDuration } from '../../lib/duration.ts';
@@ -62,10 +62,13 @@ interface Report {
 }
 
 export function replayCommand(): Command {
+  const since = new Option('--since <duration>', 'how far back, such as 24h or 7d')
+    .argParser(readSince)
+    .default(86_400_000, '24h');
   return new Command('replay')
     .description('decide again what was decided, by another bundle, and show what would change')
     .argument('<bundle>', 'path of a tar.gz as opa build -t wasm makes it')
-    .option('--since <duration>', 'how far back, such as 24h or 7d', readSince, 86_400_000)
+    .addOption(since)
     .option('--limit <n>', 'most decisions, the newest', readLimit, LIMIT_DEFAULT)
     .option('--tenant <tenant>', 'only decisions of this tenant')
     .option('--json', 'as one JSON object')
