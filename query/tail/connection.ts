@@ -166,11 +166,23 @@ export function flushDue(connection: Connection, nowMs: number): void {
 
 /** Conflates the largest subscriptions until what waits is within bounds; closes where that does not help. */
 function keepWithin(connection: Connection): void {
-  const subscriptions = Array.from(connection.held.values(), (one) => one.subscription);
-  if (subscriptions.some((subscription) => subscription.overflowed)) {
-    close(connection, CLOSE.tooSlow, 'more points came in than could be held while it was set up');
-    return;
+  let total = 0;
+  for (const { subscription } of connection.held.values()) {
+    if (subscription.overflowed) {
+      close(
+        connection,
+        CLOSE.tooSlow,
+        'more points came in than could be held while it was set up',
+      );
+      return;
+    }
+    total += subscription.bytes;
   }
+  if (total > WAITING_MAX_BYTES) conflateLargest(connection);
+}
+
+function conflateLargest(connection: Connection): void {
+  const subscriptions = Array.from(connection.held.values(), (one) => one.subscription);
   const total = () => subscriptions.reduce((sum, subscription) => sum + subscription.bytes, 0);
   while (connection.isOpen && total() > WAITING_MAX_BYTES) {
     const largestFirst = subscriptions.toSorted((a, b) => b.bytes - a.bytes);

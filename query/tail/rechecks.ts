@@ -31,6 +31,8 @@ export interface Rechecks {
   settleSoon(one: Rechecked): void;
   /** Has `complete` called in its turn, after everyone is settled. */
   completeSoon(one: Rechecked): void;
+  /** Connections that wait for their turn to be settled, and to be completed. */
+  readonly waiting: { readonly settling: number; readonly completing: number };
   stop(): void;
 }
 
@@ -157,6 +159,9 @@ export function createRechecks(options: RechecksOptions): Rechecks {
     completeSoon(one) {
       incomplete.add(one);
       run();
+    },
+    get waiting() {
+      return { settling: unsettled.size, completing: incomplete.size };
     },
     stop() {
       for (const end of ends) end();

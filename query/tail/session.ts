@@ -78,7 +78,9 @@ function beginAgain(connection: Connection): void {
 }
 
 async function receive(connection: Connection, value: unknown): Promise<void> {
+  const { right, services } = connection;
   try {
+    services.limits.admitFrame(right.claims);
     const frame = readClientFrame(value);
     if (frame.type === 'subscribe') await subscribe(connection, frame);
     else if (frame.type === 'reauth') await reauth(connection, frame.token);

@@ -133,7 +133,9 @@ export function streamRoute(
       return {
         facts,
         handle({ claims, grant }) {
-          const opening = { claims, grant, rules: services.rechecks.rules };
+          const { rechecks, limits } = services;
+          const opening = { claims, grant, rules: rechecks.rules };
+          limits.checkTail(claims);
           requireChoice(frame.choice, grant, catalogue);
           if (frame.snapshot !== undefined) {
             admitSnapshot(frame, claims, facts, services);

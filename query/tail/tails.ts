@@ -10,6 +10,7 @@ import type { Authority } from '../authority.ts';
 import type { Request } from '../http/request.ts';
 import type { DecidedRoute } from '../http/routes.ts';
 import type { Accepted, SocketEnd, SocketHandler } from '../http/websocket.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { RangeSources } from '../range/read.ts';
 import { factsOf } from '../routes/facts.ts';
 import { createFinder, type Finder } from './complete.ts';
@@ -36,6 +37,7 @@ export interface TailServices extends RangeSources {
   readonly authority: Authority;
   readonly rechecks: Rechecks;
   readonly finder: Finder;
+  readonly limits: Limits;
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: {
@@ -56,6 +58,7 @@ export interface Tails {
 export interface TailsOptions extends RangeSources {
   readonly catalogue: Catalogue;
   readonly authority: Authority;
+  readonly limits: Limits;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -136,7 +139,7 @@ function handlerOf(session: Session, protocol: Protocol, log: Log): SocketHandle
 
 /** Begins to follow the feed for tails. */
 export async function createTails(options: TailsOptions): Promise<Tails> {
-  const { authority, clock, log, metrics, catalogue, feed, rangeReader } = options;
+  const { authority, limits, clock, log, metrics, catalogue, feed, rangeReader } = options;
   const hub = await createHub({ feed, catalogue, clock, log });
   const counters = {
     delivered: metrics.counter('tailrace_tail_delivered_total', 'points sent to tails'),
@@ -155,7 +158,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   const rechecks = createRechecks({ policy, revocations, connectionsMax, metrics, log });
   const finder = createFinder(catalogue);
   const services: TailServices = {
-    ...{ hub, authority, rechecks, finder, clock, log, counters },
+    ...{ hub, authority, limits, rechecks, finder, clock, log, counters },
     ...{ catalogue, rangeReader, feed },
   };
   const sessions = new Set<Session>();
@@ -171,12 +174,19 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   }, TICK_MS);
 
   function open(transport: Transport, opening: Opening): Session {
-    const session = openSession(transport, opening, services, () => sessions.delete(session));
+    const leave = limits.enterTail(opening.claims);
+    const session = openSession(transport, opening, services, () => {
+      sessions.delete(session);
+      leave();
+    });
     sessions.add(session);
+    if (sessions.size > CONNECTIONS_MAX) session.close(CLOSE.tooMany, 'too many connections');
     return session;
   }
 
   async function accept(request: Request): Promise<Accepted> {
+    // Before a ticket is used up.
+    const chosen = chooseProtocol(request.headers.get('sec-websocket-protocol'));
     const nowMs = clock();
     const ticket = request.query.get('ticket');
     const claims =
@@ -184,17 +194,15 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
         ? await authority.claimsOf(request)
         : authority.tickets.redeemForSocket(ticket, nowMs);
     const grant = authority.decide('tail', claims, factsOf(request, 'websocket'), nowMs);
+    limits.checkTail(claims);
     const opening = { claims, grant, rules: rechecks.rules };
-    const chosen = chooseProtocol(request.headers.get('sec-websocket-protocol'));
     const protocol = chosen ?? 'tailrace.json';
     const origin = request.headers.get('origin');
     return {
       protocol: chosen,
       connect(socket) {
         const transport = socketTransport(socket, protocol, origin);
-        const session = open(transport, opening);
-        if (sessions.size > CONNECTIONS_MAX) session.close(CLOSE.tooMany, 'too many connections');
-        return handlerOf(session, protocol, log);
+        return handlerOf(open(transport, opening), protocol, log);
       },
     };
   }

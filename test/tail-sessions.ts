@@ -1,0 +1,157 @@
+// Tails without sockets: sessions on a real hub, feed and policy, whose transports are arrays of frames. For what needs
+// thousands of them, or a moment that a socket cannot be held at.
+import type { Clock } from '../lib/clock.ts';
+import { readConfig } from '../lib/config.ts';
+import { TailraceError } from '../lib/errors.ts';
+import type { Feed } from '../lib/feed/feed.ts';
+import { createRing } from '../lib/feed/ring.ts';
+import { createLog } from '../lib/log.ts';
+import { createMetrics } from '../lib/metrics.ts';
+import { loadPolicy } from '../policies/decide/policy.ts';
+import type { Claims } from '../policies/grant.ts';
+import { createRevocations, type Revocations } from '../policies/tokens/revocations.ts';
+import { createAuthority } from '../query/authority.ts';
+import { amountsOf } from '../query/limits/amounts.ts';
+import { createLimits } from '../query/limits/limits.ts';
+import { createFinder } from '../query/tail/complete.ts';
+import type { ServerFrame } from '../query/tail/frames.ts';
+import { createHub } from '../query/tail/hub.ts';
+import { createRechecks } from '../query/tail/rechecks.ts';
+import { openSession, type Session } from '../query/tail/session.ts';
+import type { TailServices } from '../query/tail/tails.ts';
+import type { Catalogue } from '../store/catalogue.ts';
+import type { RangeReader } from '../store/range/read.ts';
+import type { Series } from '../store/series.ts';
+import { createSeriesIndex } from '../store/series-index.ts';
+import { type ChangingPolicy, changingPolicy } from './policy.ts';
+
+export interface SessionHouse {
+  readonly rules: ChangingPolicy;
+  readonly revocations: Revocations;
+  readonly feed: Feed;
+  readonly services: TailServices;
+  /** Claims by the text that `reauth` brings as a token. */
+  readonly tokens: Map<string, Claims>;
+  /** Makes a series of acme known, without telling the feed. */
+  make(asset: string, channel: string, labels?: Record<string, string>): Series;
+  /** Feeds one value of each series, at a time in ms. */
+  feedPoints(points: readonly (readonly [Series, ms: number, value: number])[]): Promise<void>;
+  open(claims: Claims): TestSession;
+  stop(): void;
+}
+
+export interface TestSession {
+  readonly session: Session;
+  readonly frames: ServerFrame[];
+  /** Called with each frame before it is kept. */
+  onFrame: (frame: ServerFrame) => void;
+  /** What its reader has not read; Infinity stops it. */
+  unsent: number;
+  closed: { readonly code: number; readonly detail: string } | undefined;
+}
+
+export interface HouseOptions {
+  readonly clock?: Clock;
+  readonly rangeReader?: Partial<RangeReader>;
+}
+
+function catalogueOf(index: ReturnType<typeof createSeriesIndex>): Catalogue {
+  return {
+    ...index,
+    get size() {
+      return index.size;
+    },
+    ensure: () => Promise.reject(new Error('series are made by the test')),
+    lookUp: async (ids) => ids.flatMap((id) => index.byId(id) ?? []),
+    stop: async () => undefined,
+  };
+}
+
+function openTransport(services: TailServices, claims: Claims): TestSession {
+  const { authority, rechecks, clock } = services;
+  const frames: ServerFrame[] = [];
+  const grant = authority.decide('tail', claims, { protocol: 'websocket' }, clock());
+  const opened: Omit<TestSession, 'session'> = {
+    frames,
+    onFrame: () => undefined,
+    unsent: 0,
+    closed: undefined,
+  };
+  const transport = {
+    ...{ protocol: 'websocket', origin: undefined },
+    send(frame: ServerFrame) {
+      result.onFrame(frame);
+      frames.push(frame);
+    },
+    unsentBytes: () => result.unsent,
+    close(code: number, detail: string) {
+      result.closed = { code, detail };
+    },
+  };
+  const opening = { claims, grant, rules: rechecks.rules };
+  const session = openSession(transport, opening, services, () => undefined);
+  const result: TestSession = Object.assign(opened, { session });
+  return result;
+}
+
+/** Opens a house without sessions: the shipped policy, an empty catalogue. */
+export async function openHouse(options: HouseOptions = {}): Promise<SessionHouse> {
+  const { clock = Date.now, rangeReader = {} } = options;
+  const log = createLog('silent');
+  const metrics = createMetrics();
+  const feed = createRing({ recordsMax: 10_000, pointsMax: 1_000_000, log });
+  const index = createSeriesIndex();
+  const catalogue = catalogueOf(index);
+  const rules = changingPolicy(await loadPolicy({ metrics, log, clock }));
+  const revocations = createRevocations();
+  const tokens = new Map<string, Claims>();
+  const verifier = {
+    revocations,
+    async verify(token: string) {
+      const claims = tokens.get(token);
+      if (claims !== undefined && !revocations.isRevoked(claims)) return claims;
+      throw new TailraceError('token_invalid', 'The token is none of the test.');
+    },
+  };
+  const { policy } = rules;
+  const authority = createAuthority({ policy, tokens: verifier, metrics });
+  const noReads = () => Promise.reject(new Error('nothing is read in this test'));
+  const services: TailServices = {
+    ...{ catalogue, feed, clock, log, authority },
+    rangeReader: { read: noReads, ends: noReads, ...rangeReader },
+    hub: await createHub({ feed, catalogue, clock, log }),
+    limits: createLimits({ amounts: amountsOf(readConfig({})), metrics }),
+    rechecks: createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log }),
+    finder: createFinder(catalogue),
+    counters: {
+      delivered: { inc: () => undefined },
+      dropped: { inc: () => undefined },
+      lagSeconds: { observe: () => undefined },
+    },
+  };
+  return {
+    ...{ rules, revocations, feed, services, tokens },
+    make(asset, channel, labels = {}) {
+      const series: Series = {
+        ...{ id: index.size + 1, tenant: 'acme', asset, channel, labels },
+        ...{ unit: null, kind: 'number', index: 'time' },
+      };
+      index.add(series);
+      return series;
+    },
+    async feedPoints(points) {
+      await feed.append({
+        kind: 'readings',
+        seriesIds: points.map(([{ id }]) => id),
+        timesUs: points.map(([, ms]) => ms * 1_000),
+        values: points.map(([, , value]) => value),
+        qualities: points.map(() => 0),
+      });
+    },
+    open: (claims) => openTransport(services, claims),
+    stop() {
+      services.rechecks.stop();
+      services.hub.stop();
+    },
+  };
+}
