@@ -51,6 +51,33 @@ describe('tailrace token', () => {
       expect(expires_at).toBe(claims.exp * 1000);
     }));
 
+  it('warns of a role that the policy does not know, and makes the token nevertheless', () =>
+    withDataDir(async (dataDir) => {
+      const args = [...ORDER, '--role', 'nosuch'];
+      const { status, stdout, stderr } = await runCommand(args, { DATA_DIR: dataDir });
+      expect(status).toBe(0);
+      expect(decodeJwt(stdout.trim())).toMatchObject({ roles: ['viewer', 'nosuch'] });
+      expect(stderr).toMatch(/knows no role nosuch; it has .*viewer/);
+    }));
+
+  it('is made for no longer than tokens may be, and for the first issuer and audience', () =>
+    withDataDir(async (dataDir) => {
+      const env = {
+        DATA_DIR: dataDir,
+        JWT_LIFETIME_MAX: '30m',
+        JWT_ISSUER: 'here, there',
+        JWT_AUDIENCE: 'readings,other',
+      };
+      const { stdout, stderr } = await runCommand([...ORDER, '--json'], env);
+      expect(stderr).toBe('');
+      const { claims } = JSON.parse(stdout);
+      expect(claims).toMatchObject({ iss: 'here', aud: 'readings' });
+      expect(claims.exp - claims.iat).toBe(1_800);
+      const longer = await runCommand([...ORDER, '--ttl', '1h'], env);
+      expect(longer).toMatchObject({ status: 2, stdout: '' });
+      expect(longer.stderr).toMatch(/JWT_LIFETIME_MAX/);
+    }));
+
   it('refuses where a JWKS is configured', () =>
     withDataDir(async (dataDir) => {
       const path = join(dataDir, 'jwks.json');

@@ -4,19 +4,21 @@ import { systemClock } from '../lib/clock.ts';
 import { type Config, readConfig } from '../lib/config.ts';
 import { parseDuration } from '../lib/duration.ts';
 import { TailraceError } from '../lib/errors.ts';
+import { readBundleFile, shippedBundlePath } from '../policies/bundles/bundle.ts';
 import { issueToken } from '../policies/tokens/issue.ts';
 import { openSigningKey } from '../policies/tokens/signing-key.ts';
-import { tokenProfile } from './tokens.ts';
+import { signsLocally, tokenProfile } from './tokens.ts';
 
 interface TokenOptions {
   readonly tenant: string;
   readonly role: readonly string[];
   /** Seconds. */
-  readonly ttl: number;
+  readonly ttl?: number;
   readonly claim: Readonly<Record<string, unknown>>;
   readonly json?: true;
 }
 
+const TTL_DEFAULT_S = 3_600;
 const TTL_MAX_S = 3650 * 86_400;
 
 export function tokenCommand(): Command {
@@ -24,7 +26,11 @@ export function tokenCommand(): Command {
     .description('make a token, signed with the key in DATA_DIR')
     .requiredOption('--tenant <name>', 'the tenant that its bearer belongs to', parseTenant)
     .requiredOption('--role <name>', 'viewer, operator, admin or device; repeatable', addRole)
-    .option('--ttl <duration>', 'how long it is good for: 30s, 15m, 1h, 7d, 2w', parseTtl, 3600)
+    .option(
+      '--ttl <duration>',
+      'how long it is good for: 30s, 15m, 1h, 7d, 2w (an hour unless given)',
+      parseTtl,
+    )
     .option(
       '--claim <name=value>',
       'a further claim, its value JSON or else text; repeatable (assets=\'["rig-1"]\' lists assets)',
@@ -36,14 +42,16 @@ export function tokenCommand(): Command {
 }
 
 async function printToken(options: TokenOptions, config: Config): Promise<void> {
-  if (config.JWKS_URL !== undefined || config.JWKS_FILE !== undefined) {
+  if (!signsLocally(config)) {
     throw new TailraceError(
       'jwks_configured',
-      'Tokens come from whoever holds the keys of the configured JWKS: a token made here would be ' +
+      'Tokens come from whoever holds the keys of the configured JWKS or issuer: a token made here would be ' +
         'refused. Unset JWKS_URL and JWKS_FILE to use the local key.',
     );
   }
-  const { tenant, role: roles, ttl: ttlS, claim } = options;
+  const { tenant, role: roles, claim } = options;
+  const ttlS = lifetimeOf(options, config);
+  await warnOfUnknownRoles(roles, config);
   const key = await openSigningKey(config.DATA_DIR);
   const order = { tenant, roles, ttlS, claims: claim, nowMs: systemClock() };
   const { token, claims } = await issueToken(key, tokenProfile(config), order);
@@ -53,6 +61,38 @@ async function printToken(options: TokenOptions, config: Config): Promise<void> 
   }
   const expires_at = Number(claims.exp) * 1000;
   process.stdout.write(`${JSON.stringify({ token, expires_at, claims })}\n`);
+}
+
+/** Seconds. @throws TailraceError `usage` where a token that is good for so long would be refused. */
+function lifetimeOf({ ttl }: TokenOptions, { JWT_LIFETIME_MAX }: Config): number {
+  const maxS = Math.floor((JWT_LIFETIME_MAX ?? Number.POSITIVE_INFINITY) / 1_000);
+  if (ttl === undefined) return Math.min(TTL_DEFAULT_S, maxS);
+  if (ttl <= maxS) return ttl;
+  throw new TailraceError(
+    'usage',
+    `JWT_LIFETIME_MAX is ${maxS} s: a token made for longer is refused.`,
+  );
+}
+
+/** A role is good for what the rules in force say of it; one that they do not know is good for nothing. */
+async function warnOfUnknownRoles(roles: readonly string[], config: Config): Promise<void> {
+  const known = await knownRoles(config.POLICY_BUNDLE ?? shippedBundlePath());
+  const unknown = roles.filter((role) => known?.includes(role) === false);
+  if (unknown.length === 0) return;
+  process.stderr.write(
+    `tailrace: the policy knows no role ${unknown.join(', ')}; it has ${known?.join(', ')}\n`,
+  );
+}
+
+/** Names of roles in a bundle's data; undefined where it is elsewhere, cannot be read, or has no such table. */
+async function knownRoles(path: string): Promise<string[] | undefined> {
+  if (/^https?:/i.test(path)) return undefined;
+  try {
+    const { roles } = (await readBundleFile(path)).data;
+    return typeof roles === 'object' && roles !== null ? Object.keys(roles) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A tenant is one level of a topic. */

@@ -39,6 +39,7 @@ test.each([
   [{ DATABASE_READ_URL: 'postgres://replica/db' }, ['DATABASE_READ_URL']],
   [{ MQTT_SHARE_GROUP: 'a' }, ['MQTT_SHARE_GROUP']],
   [{ JWKS_URL: 'https://a.example/jwks', JWKS_FILE: 'b.json' }, ['JWKS_FILE']],
+  [{ JWKS_URL: 'https://a.example/jwks,https://b.example/jwks' }, ['JWKS_URL']],
   [{ DATABASE_URL_FILE: '/does/not/exist' }, ['DATABASE_URL_FILE']],
   [{ HTTP_PORT: 'x', REDIS_URL: 'y', LOG_LEVEL: 'z' }, ['HTTP_PORT', 'REDIS_URL', 'LOG_LEVEL']],
 ])('%j is refused by name, every fault at once', (env, names) => {

@@ -156,6 +156,13 @@ function combinationFaults(given: Readonly<Record<string, string>>): string[] {
   if (given.JWKS_URL !== undefined && given.JWKS_FILE !== undefined) {
     faults.push('JWKS_FILE: set together with JWKS_URL; keep one of them');
   }
+  const count = (names = '') => names.split(',').filter((name) => name.trim() !== '').length;
+  const [urls, issuers] = [count(given.JWKS_URL), count(given.JWT_ISSUER ?? 'tailrace')];
+  if (urls > 1 && urls !== issuers) {
+    faults.push(
+      `JWKS_URL: names ${urls} key sets for ${issuers} issuers; give one for each, or one`,
+    );
+  }
   if ((given.OIDC_ISSUER === undefined) !== (given.OIDC_CLIENT_ID === undefined)) {
     const missing = given.OIDC_ISSUER === undefined ? 'OIDC_ISSUER' : 'OIDC_CLIENT_ID';
     faults.push(`${missing}: OIDC_ISSUER and OIDC_CLIENT_ID go together`);

@@ -113,7 +113,9 @@ describe('POST /v1/revocations', () => {
     expect(refused.status).toBe(400);
     expect(await readJson(refused)).toMatchObject({
       code,
-      ...(parameter === undefined ? {} : { parameter, detail: expect.stringContaining(`${parameter}`) }),
+      ...(parameter === undefined
+        ? {}
+        : { parameter, detail: expect.stringContaining(`${parameter}`) }),
     });
   });
 
