@@ -24,14 +24,16 @@ for (const asset of [
 if (existsSync('query/page')) {
   mkdirSync('dist/query/page', { recursive: true });
   await build({
-    entryPoints: ['query/page/main.ts'],
+    entryPoints: { page: 'query/page/main.ts' },
     bundle: true,
+    // What only some pages need is loaded by those.
+    splitting: true,
     minify: true,
     sourcemap: true,
     format: 'esm',
     target: 'es2022',
     loader: { '.svg': 'dataurl' },
-    outfile: 'dist/query/page/page.js',
+    outdir: 'dist/query/page',
     logLevel: 'warning',
   });
   cpSync('query/page/index.html', 'dist/query/page/index.html');

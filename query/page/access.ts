@@ -1,11 +1,11 @@
 // Who the page is: signed in at the issuer, by a token that was typed in, or by the demo. Tokens live in memory and in
 // the tab's session storage, never longer than the tab.
 import { demoSession, signInFacts } from './api.ts';
-import { createIssuer, type Issuer, randomState, type Tokens } from './sign-in/issuer.ts';
+import type { Tokens } from './sign-in/issuer.ts';
 import { keepPending, pageAddress, type Return, viewAddress } from './sign-in/pending.ts';
-import { createRenewal, type Renewal } from './sign-in/renewal.ts';
+import type { RenewalListener } from './sign-in/renewal.ts';
+import type { Source } from './sign-in/source.ts';
 import { type AccessEvent, type AccessState, nextAccessState } from './sign-in/state.ts';
-import { claimTab } from './sign-in/tab.ts';
 import type { DemoSession } from './wire.ts';
 
 const TYPED_KEY = 'tailrace.token';
@@ -40,12 +40,6 @@ export interface AccessListener {
   changed(state: AccessState, event: AccessEvent): void;
   /** There is a newer token of the same bearer. */
   renewed(token: string): void;
-}
-
-/** An issuer with what keeps its tokens renewed. */
-interface Source {
-  readonly issuer: Issuer;
-  readonly renewal: Renewal;
 }
 
 interface Held {
@@ -117,7 +111,8 @@ async function open(held: Held, back: Return): Promise<void> {
   const [facts] = await Promise.all([signInFacts(), askDemo(held)]);
   // Without TLS browsers have no cryptography, and so there is no PKCE.
   if (facts !== undefined && window.isSecureContext) {
-    held.source = sourceOf(held, createIssuer(facts));
+    const { openSource } = await import('./sign-in/source.ts');
+    held.source = openSource(facts, renewalListener(held));
   }
   if (back.kind === 'answered' && held.source !== undefined) {
     await arrive(held, held.source, back);
@@ -130,9 +125,8 @@ async function open(held: Held, back: Return): Promise<void> {
   }
 }
 
-function sourceOf(held: Held, issuer: Issuer): Source {
-  const own = claimTab();
-  const renewal = createRenewal(issuer, () => own, {
+function renewalListener(held: Held): RenewalListener {
+  return {
     renewed(tokens) {
       hold(held, tokens);
       tell(held, { kind: 'admitted' });
@@ -142,8 +136,7 @@ function sourceOf(held: Held, issuer: Issuer): Source {
       keep(held, tokens);
       tell(held, { kind: 'ends', atMs: tokens.expiresAtMs, reason });
     },
-  });
-  return { issuer, renewal };
+  };
 }
 
 /** Says whether the demo has a token that is another than ours. */
@@ -215,13 +208,14 @@ async function leave(held: Held): Promise<void> {
 async function signOut(held: Held): Promise<void> {
   const { session, source } = held;
   forget(held);
-  const state = randomState();
-  keepPending({ kind: 'sign-out', state, returnTo: viewAddress() });
-  const url =
-    session &&
-    (await source?.issuer.farewell(session, pageAddress(), state).catch(() => undefined));
-  if (url === undefined) window.location.reload();
-  else window.location.assign(url);
+  const way =
+    session && (await source?.issuer.farewell(session, pageAddress()).catch(() => undefined));
+  if (way === undefined) {
+    window.location.reload();
+    return;
+  }
+  keepPending({ kind: 'sign-out', state: way.state, returnTo: viewAddress() });
+  window.location.assign(way.url);
 }
 
 function keep(held: Held, tokens: Tokens): void {

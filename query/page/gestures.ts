@@ -39,13 +39,16 @@ function act({ key, shiftKey }: KeyboardEvent, actions: KeyActions): boolean {
   else if (key === '-' || key === '_') actions.zoom(2);
   else if (key === ',' || key === '<') actions.point(shiftKey ? -0.05 : -0.005);
   else if (key === '.' || key === '>') actions.point(shiftKey ? 0.05 : 0.005);
-  else if (key === 'Escape') actions.unpoint();
   else if (key === 'l' || key === ' ') actions.live();
   else if (key === 't') actions.theme();
   else if (key === 's') actions.rail();
   else if (key === '/') actions.search();
   else if (key === '?') actions.help();
-  else return false;
+  else {
+    // What closes by Escape still does.
+    if (key === 'Escape') actions.unpoint();
+    return false;
+  }
   return true;
 }
 

@@ -35,12 +35,14 @@ export interface Issuer {
   /** @throws SignInError, final where the refresh token is no good any more */
   renew(tokens: Tokens): Promise<Tokens>;
   /** Takes the refresh token back; where to go to end the issuer's own session, if it has such a place. */
-  farewell(tokens: Tokens, returnUri: string, state: string): Promise<string | undefined>;
+  farewell(tokens: Tokens, returnUri: string): Promise<{ url: string; state: string } | undefined>;
 }
 
 const WAIT_MS = 15_000;
 /** Whoever signs out does not wait long for the issuer. */
 const FAREWELL_WAIT_MS = 3_000;
+/** ID tokens live for minutes, and clocks of machines in the field are off by minutes. */
+const CLOCK_TOLERANCE_S = 300;
 /** A public client: whatever a page kept secret, anybody could read. */
 const NO_SECRET = oauth.None();
 
@@ -58,7 +60,7 @@ interface Peer {
 export function createIssuer(signIn: SignIn): Issuer {
   const { resource } = signIn;
   const peer: Peer = {
-    ...{ signIn, url: new URL(signIn.issuer), client: { client_id: signIn.client_id } },
+    ...{ signIn, url: new URL(signIn.issuer), client: clientOf(signIn) },
     ...{ resource: resource === undefined ? {} : { resource }, server: undefined },
   };
   const { host } = peer.url;
@@ -68,9 +70,12 @@ export function createIssuer(signIn: SignIn): Issuer {
     tokensFor: (answer, proof, redirectUri) =>
       inWords(host, () => tokensFor(peer, answer, proof, redirectUri)),
     renew: (tokens) => inWords(host, () => renew(peer, tokens)),
-    farewell: (tokens, returnUri, state) =>
-      inWords(host, () => farewell(peer, tokens, returnUri, state)),
+    farewell: (tokens, returnUri) => inWords(host, () => farewell(peer, tokens, returnUri)),
   };
+}
+
+function clientOf(signIn: SignIn): oauth.Client {
+  return { client_id: signIn.client_id, [oauth.clockTolerance]: CLOCK_TOLERANCE_S };
 }
 
 /** Without TLS the library asks only what never leaves this machine. */
@@ -141,21 +146,20 @@ async function farewell(
   peer: Peer,
   tokens: Tokens,
   returnUri: string,
-  state: string,
-): Promise<string | undefined> {
+): Promise<{ url: string; state: string } | undefined> {
   const { client } = peer;
   const server = await discover(peer);
   if (tokens.refresh !== undefined && server.revocation_endpoint !== undefined) {
     const asked = [server, client, NO_SECRET, tokens.refresh] as const;
     await oauth.revocationRequest(...asked, options(peer, FAREWELL_WAIT_MS)).catch(() => undefined);
   }
-  return (
-    server.end_session_endpoint &&
-    withParameters(server.end_session_endpoint, {
-      ...{ client_id: client.client_id, post_logout_redirect_uri: returnUri, state },
-      ...(tokens.id === undefined ? {} : { id_token_hint: tokens.id }),
-    })
-  );
+  if (server.end_session_endpoint === undefined) return undefined;
+  const state = oauth.generateRandomState();
+  const url = withParameters(server.end_session_endpoint, {
+    ...{ client_id: client.client_id, post_logout_redirect_uri: returnUri, state },
+    ...(tokens.id === undefined ? {} : { id_token_hint: tokens.id }),
+  });
+  return { url, state };
 }
 
 function withParameters(endpoint: string, parameters: Readonly<Record<string, string>>): string {
@@ -163,9 +167,6 @@ function withParameters(endpoint: string, parameters: Readonly<Record<string, st
   for (const [name, value] of Object.entries(parameters)) target.searchParams.set(name, value);
   return target.href;
 }
-
-/** A value that nobody can guess. */
-export const randomState = (): string => oauth.generateRandomState();
 
 /** RFC 9207: an answer that names another issuer was got by mixing up two of them. */
 function checkSender(server: oauth.AuthorizationServer, sender: string | null): void {

@@ -1,0 +1,17 @@
+// An issuer with what keeps its tokens renewed. A part of its own: a page that signs nobody in does not load it.
+import type { SignIn } from '../wire.ts';
+import { createIssuer, type Issuer } from './issuer.ts';
+import { createRenewal, type Renewal, type RenewalListener } from './renewal.ts';
+import { claimTab } from './tab.ts';
+
+export interface Source {
+  readonly issuer: Issuer;
+  readonly renewal: Renewal;
+}
+
+/** Makes the source of tokens that the server named. */
+export function openSource(signIn: SignIn, listener: RenewalListener): Source {
+  const issuer = createIssuer(signIn);
+  const own = claimTab();
+  return { issuer, renewal: createRenewal(issuer, () => own, listener) };
+}
