@@ -123,8 +123,8 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   const app = createApp(engine);
   serveWebSockets(app, {
     path: tails.route.path,
-    accept: (request) => tails.accept(request),
-    enter: (request) => limits.enterConnection(request.peer),
+    accept: (request, account) => tails.accept(request, account),
+    limits,
     headers: (request) => commonHeaders(request, corsOrigins, registry.methods(request.path)),
     messageMaxBytes: MESSAGE_MAX_BYTES,
     log,

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '../lib/config.ts';
+import { TailraceError } from '../lib/errors.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { loadPolicy } from '../policies/decide/policy.ts';
@@ -46,6 +47,10 @@ export interface HttpServiceOptions {
   readonly receiveMaxMs?: number;
 }
 
+async function noSockets(): Promise<Accepted> {
+  throw new TailraceError('token_invalid', 'No WebSocket may open here.');
+}
+
 /** Starts it. */
 export async function startHttpService(options: HttpServiceOptions): Promise<HttpService> {
   const log = createLog('silent');
@@ -63,14 +68,13 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const registry = createRegistry(options.routes);
-  const { receiveMaxMs, accept = () => Promise.reject(new Error('no sockets')) } = options;
+  const { receiveMaxMs, accept = noSockets } = options;
   const sources = { registry, authority, limits, clock, log, metrics, receiveMaxMs };
   const service = createService({ ...sources, corsOrigins: new Set<string>() });
   const engine = loadEngine();
   const app = createApp(engine);
   serveWebSockets(app, {
-    ...{ path: '/socket', accept, headers: () => ({}), log },
-    enter: (request) => limits.enterConnection(request.peer),
+    ...{ path: '/socket', accept, limits, headers: () => ({}), log },
     messageMaxBytes: options.messageMaxBytes ?? 64 * 1024,
   });
   app.any('/*', (res, req) => service.handle(res, req));

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   type HttpService,
   type HttpServiceOptions,
+  openRawClient,
   startHttpService,
 } from '../../test/http-service.ts';
 import { eventually } from '../../test/program.ts';
@@ -28,6 +29,16 @@ const routes: Route[] = [
     handle: () => reply('{}'),
   },
 ];
+
+const UPGRADE = [
+  'GET /socket HTTP/1.1',
+  'Host: test',
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  '\r\n',
+].join('\r\n');
 
 let service: HttpService;
 /** Of the limits: it stands still unless a test moves it. */
@@ -140,6 +151,22 @@ describe('an address at its limit', () => {
     expect(await told(await ask('/public'))).toEqual([429, '1', 'address requests']);
     nowMs = 1_000;
     expect((await ask('/public')).status).toBe(200);
+  });
+
+  it('is charged for WebSockets that are refused', async () => {
+    await start({ address: { requestsPerS: 2 } });
+    const statuses = [];
+    for (let n = 0; n < 3; n++) {
+      const client = openRawClient(service.port);
+      client.send(UPGRADE);
+      await eventually(
+        async () => client.received(),
+        (text) => text.includes('}'),
+      );
+      statuses.push(client.received().split(' ')[1]);
+      client.socket.destroy();
+    }
+    expect(statuses).toEqual(['401', '401', '429']);
   });
 
   it('is not charged for requests with a verified token', async () => {

@@ -1,6 +1,8 @@
 // WebSockets of the engine as plain ends, so that what speaks over them knows nothing of the engine.
 import type { Log } from '../../lib/log.ts';
 import { afterTaking, type Rate, waitMs } from '../limits/bucket.ts';
+import type { Limits } from '../limits/limits.ts';
+import { type Account, decisionHeaders, logRequest, openAccount } from './account.ts';
 import type { HttpResponse, TemplatedApp, WebSocket } from './engine.ts';
 import { isKnownProblem, problemReply } from './problem.ts';
 import { checkSizes, copyRequest, type Request } from './request.ts';
@@ -31,10 +33,10 @@ export interface Accepted {
 export interface WebSocketOptions {
   readonly path: string;
   /** Decides whether a connection may open. Throws TailraceError for the answer it gets instead. */
-  accept(request: Request): Promise<Accepted>;
-  /** Counts a connection from its handshake to its end. Throws TailraceError for the answer it gets instead. */
-  enter(request: Request): () => void;
-  /** Headers for the answers to those that may not. */
+  accept(request: Request, account: Account): Promise<Accepted>;
+  /** Counts each connection from its handshake to its end, and the handshakes that are refused. */
+  readonly limits: Limits;
+  /** Headers for the answers. */
   headers(request: Request): Record<string, string>;
   /** A longer message closes the connection; up to it the handler says what is wrong. */
   readonly messageMaxBytes: number;
@@ -82,6 +84,7 @@ function upgrade(
   request: Request,
   taken: { readonly accepted: Accepted; readonly leave: () => void },
   context: Parameters<HttpResponse['upgrade']>[4],
+  answer: Readonly<Record<string, string>>,
 ): void {
   if (exchange.gone) {
     taken.leave();
@@ -90,28 +93,33 @@ function upgrade(
   const { headers } = request;
   const { accepted } = taken;
   const data: UserData = { ...taken, pingsFullAtMs: 0, socket: undefined };
-  exchange.res.cork(() =>
+  exchange.res.cork(() => {
+    // Before a header: the engine writes 200 otherwise.
+    exchange.res.writeStatus('101 Switching Protocols');
+    for (const [name, value] of Object.entries(answer)) exchange.res.writeHeader(name, value);
     exchange.res.upgrade(
       data,
       headers.get('sec-websocket-key') ?? '',
       accepted.protocol ?? '',
       headers.get('sec-websocket-extensions') ?? '',
       context,
-    ),
-  );
+    );
+  });
 }
 
 /** Lets an app take WebSockets at a path. */
 export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): void {
-  const { path, accept, enter, headers, messageMaxBytes, log } = options;
+  const { path, accept, limits, headers, messageMaxBytes, log } = options;
 
-  async function acceptOrRefuse(request: Request) {
-    checkSizes(request);
-    const leave = enter(request);
+  async function acceptOrRefuse(request: Request, account: Account) {
+    limits.checkAddress(request.peer);
+    const leave = limits.enterConnection(request.peer);
     try {
-      return { accepted: await accept(request), leave };
+      checkSizes(request);
+      return { accepted: await accept(request, account), leave };
     } catch (thrown) {
       leave();
+      if (account.claims === undefined) limits.chargeAddress(request.peer);
       throw thrown;
     }
   }
@@ -126,12 +134,26 @@ export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): v
     upgrade(res, req, context) {
       const request = copyRequest(res, req);
       const exchange = beginExchange(res);
-      acceptOrRefuse(request)
-        .then((taken) => upgrade(exchange, request, taken, context))
+      const account = openAccount();
+      const common = headers(request);
+      const { traceparent } = common;
+      const sinceMs = performance.now();
+      const tell = (status: number) => {
+        const durationMs = performance.now() - sinceMs;
+        logRequest(log, account, { method: 'GET', route: path, status, durationMs, traceparent });
+      };
+      acceptOrRefuse(request, account)
+        .then((taken) => {
+          const trace = traceparent === undefined ? {} : { traceparent };
+          const answer = { ...trace, ...decisionHeaders(account) };
+          upgrade(exchange, request, taken, context, answer);
+          tell(101);
+        })
         .catch((thrown: unknown) => {
           if (!isKnownProblem(thrown)) log.error({ err: thrown, path }, 'an upgrade failed');
-          const reply = problemReply(thrown);
-          return sendReply(exchange, request, reply, headers(request)).then(() => undefined);
+          const reply = problemReply(thrown, account.grant?.decisionId);
+          tell(reply.status);
+          return sendReply(exchange, request, reply, common).then(() => undefined);
         })
         .catch((cause: unknown) => {
           log.error({ err: cause, path }, 'a refusal could not be sent');

@@ -6,7 +6,8 @@ import type { Feed } from '../../lib/feed/feed.ts';
 import type { Log } from '../../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../../lib/metrics.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
-import type { Authority } from '../authority.ts';
+import { type Authority, requireAllowed } from '../authority.ts';
+import type { Account } from '../http/account.ts';
 import type { Request } from '../http/request.ts';
 import type { DecidedRoute } from '../http/routes.ts';
 import type { Accepted, SocketEnd, SocketHandler } from '../http/websocket.ts';
@@ -50,7 +51,7 @@ export interface TailServices extends RangeSources {
 export interface Tails {
   readonly route: DecidedRoute;
   /** Decides on a WebSocket. @throws TailraceError for the answer instead. */
-  accept(request: Request): Promise<Accepted>;
+  accept(request: Request, account: Account): Promise<Accepted>;
   /** Tells every client bye. */
   stop(): void;
 }
@@ -184,7 +185,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
     return session;
   }
 
-  async function accept(request: Request): Promise<Accepted> {
+  async function accept(request: Request, account: Account): Promise<Accepted> {
     // Before a ticket is used up.
     const chosen = chooseProtocol(request.headers.get('sec-websocket-protocol'));
     const nowMs = clock();
@@ -193,7 +194,11 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
       ticket === null
         ? await authority.claimsOf(request)
         : authority.tickets.redeemForSocket(ticket, nowMs);
-    const grant = authority.decide('tail', claims, factsOf(request, 'websocket'), nowMs);
+    account.claims = claims;
+    limits.admitFrame(claims);
+    const grant = authority.ask('tail', claims, factsOf(request, 'websocket'), nowMs);
+    account.grant = grant;
+    requireAllowed(grant);
     limits.checkTail(claims);
     const opening = { claims, grant, rules: rechecks.rules };
     const protocol = chosen ?? 'tailrace.json';
