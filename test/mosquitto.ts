@@ -26,7 +26,14 @@ export interface MosquittoOptions {
   /** Lines of mosquitto.conf, e.g. `max_packet_size 1000`. */
   readonly lines?: readonly string[];
   /** Credentials that are asked for; none lets everybody in. */
-  readonly credentials?: { readonly username: string; readonly password: string };
+  readonly credentials?: Credentials | readonly Credentials[];
+  /** What is in its acl_file; none allows everything. */
+  readonly acl?: string;
+}
+
+interface Credentials {
+  readonly username: string;
+  readonly password: string;
 }
 
 /** A port of 127.0.0.1 that is free now. */
@@ -56,11 +63,12 @@ async function accepts(port: number): Promise<boolean> {
   }
 }
 
-async function hashPassword(file: string, username: string, password: string): Promise<void> {
-  const child = spawn('mosquitto_passwd', ['-b', '-c', file, username, password], {
-    stdio: 'ignore',
-  });
-  await once(child, 'exit');
+async function hashPasswords(file: string, all: readonly Credentials[]): Promise<void> {
+  await writeFile(file, '');
+  for (const { username, password } of all) {
+    const args = ['-b', file, username, password];
+    await once(spawn('mosquitto_passwd', args, { stdio: 'ignore' }), 'exit');
+  }
 }
 
 async function configure(folder: string, port: number, options: MosquittoOptions): Promise<string> {
@@ -75,8 +83,13 @@ async function configure(folder: string, port: number, options: MosquittoOptions
     lines.push('allow_anonymous true');
   } else {
     const file = join(folder, 'passwords');
-    await hashPassword(file, options.credentials.username, options.credentials.password);
+    await hashPasswords(file, [options.credentials].flat());
     lines.push('allow_anonymous false', `password_file ${file}`);
+  }
+  if (options.acl !== undefined) {
+    const file = join(folder, 'acl');
+    await writeFile(file, options.acl);
+    lines.push(`acl_file ${file}`);
   }
   // Started by root it would become another user, who may not write here.
   if (process.getuid?.() === 0) lines.push('user root');
