@@ -18,8 +18,12 @@ export function hasDuplicateMembers(text: string): boolean {
       if (names.has(name)) return true;
       names.add(name);
     }
-    // Escapes are resolved: "a" and "\u0061" are one name.
-    name = token.startsWith('"') ? (JSON.parse(token) as string) : undefined;
+    name = token.startsWith('"') ? textOf(token) : undefined;
   }
   return false;
+}
+
+/** What a JSON string says: "a" and "\u0061" are one name. */
+function textOf(quoted: string): string {
+  return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
 }

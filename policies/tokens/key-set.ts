@@ -64,7 +64,7 @@ export async function readKeySet(text: string): Promise<KeySet> {
 }
 
 /** The algorithms that a key may be used with. @throws Error saying why there are none. */
-export function algorithmsOf(jwk: ReadJwk): readonly string[] {
+function algorithmsOf(jwk: ReadJwk): readonly string[] {
   const { kty, alg, use, key_ops } = jwk;
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {
     throw new Error('it is secret, or was: a key set holds public keys only');

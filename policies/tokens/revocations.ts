@@ -26,7 +26,7 @@ export interface Revocations {
 }
 
 /** Whether a token with these claims is over by this revocation. */
-export function covers(revocation: Revocation, claims: Claims): boolean {
+function covers(revocation: Revocation, claims: Claims): boolean {
   const { tenant, subject, tokenId, revokedAtMs } = revocation;
   if (tenant !== claims.tenant) return false;
   if (tokenId !== undefined) return claims.jti === tokenId;

@@ -7,7 +7,7 @@ const TOKEN_LENGTH_MAX = 16_384;
 const KID_LENGTH_MAX = 1_024;
 
 /** Asymmetric only: with a shared secret, whoever can verify could also sign. */
-export const ALGORITHMS: readonly string[] = [
+const ALGORITHMS: readonly string[] = [
   'ES256',
   'ES384',
   'ES512',

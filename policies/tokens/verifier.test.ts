@@ -9,6 +9,7 @@ import { TailraceError } from '../../lib/errors.ts';
 import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
 import { issueToken } from './issue.ts';
+import type { Revocation } from './revocations.ts';
 import { openSigningKey, type SigningKey } from './signing-key.ts';
 import { bearerToken, createTokenVerifier, type TokenKeys, type TokenProfile } from './verifier.ts';
 
@@ -193,6 +194,59 @@ describe('a token of the local key', () => {
         expect(error.message).not.toContain(text);
       }),
     );
+  });
+});
+
+describe('a revoked token', () => {
+  const subject = { tenant: 'acme', subject: 's', revokedAtMs: NOW_MS };
+  const byId = { tenant: 'acme', tokenId: 'one', revokedAtMs: NOW_MS };
+  const CASES: readonly (readonly [
+    what: string,
+    claims: Record<string, unknown>,
+    revocation: Revocation,
+    code: string,
+  ])[] = [
+    ['issued before its subject was revoked', { iat: NOW_S - 1 }, subject, 'token_revoked'],
+    ['issued in the second of that', { iat: NOW_S }, subject, 'token_revoked'],
+    ['issued after that', { iat: NOW_S + 1 }, subject, 'accepted'],
+    ['that does not say when it was issued', {}, subject, 'token_revoked'],
+    ['of another subject', { sub: 'other' }, subject, 'accepted'],
+    ['of another tenant', { tenant: 'other' }, subject, 'accepted'],
+    ['whose id is revoked', { jti: 'one', iat: NOW_S + 1 }, byId, 'token_revoked'],
+    ['of another id', { jti: 'two' }, byId, 'accepted'],
+    ['without an id', {}, byId, 'accepted'],
+    ['whose id is revoked in another tenant', { jti: 'one', tenant: 'other' }, byId, 'accepted'],
+    ['whose subject is called like a revoked id', { sub: 'one' }, byId, 'accepted'],
+  ];
+  test.each(CASES)(
+    '%s is looked up each time, kept or not',
+    async (_what, claims, revocation, code) => {
+      const token = await sign({ ...GOOD, ...claims });
+      const [kept, fresh] = await Promise.all([1, 2].map(() => verifierOf({ kind: 'local', key })));
+      await kept?.verify(token);
+      for (const verifier of [kept, fresh]) {
+        verifier?.revocations.add(revocation);
+        const outcome = await verifier?.verify(token).then(
+          () => 'accepted',
+          (thrown: TailraceError) => thrown.code,
+        );
+        expect(outcome).toBe(code);
+      }
+    },
+  );
+
+  it('is told of once, and again where more are covered', async () => {
+    const { revocations } = await verifierOf({ kind: 'local', key });
+    const heard: number[] = [];
+    const end = revocations.onAdded(({ revokedAtMs }) => heard.push(revokedAtMs));
+    revocations.add(subject);
+    revocations.add(subject);
+    revocations.add({ ...subject, revokedAtMs: NOW_MS - 1 });
+    revocations.add({ ...subject, revokedAtMs: NOW_MS + 1 });
+    end();
+    revocations.add(byId);
+    expect(heard).toEqual([NOW_MS, NOW_MS + 1]);
+    expect(revocations.size).toBe(2);
   });
 });
 

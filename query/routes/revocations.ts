@@ -2,6 +2,7 @@
 // tenant: neither a body nor a parameter names another.
 import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
+import { isName } from '../../policies/tokens/verifier.ts';
 import type { KeptRevocation, RevocationStore } from '../../store/revocations.ts';
 import { reply } from '../http/reply.ts';
 import type { Request } from '../http/request.ts';
@@ -12,9 +13,6 @@ import { factsOf } from './facts.ts';
 
 const PATH = '/v1/revocations';
 const BODY_BYTES_MAX = 16 * 1024;
-/** As long as a token's own may be. */
-const NAME_BYTES_MAX = 1_024;
-const UNSTORABLE = /[\0\p{Surrogate}]/u;
 const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 10_000;
 
@@ -159,11 +157,8 @@ function readObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
 
 function readName(member: string, given: unknown): string {
   if (typeof given !== 'string' || given === '') throw invalidParameter(member, 'has to be text');
-  if (Buffer.byteLength(given) <= NAME_BYTES_MAX && !UNSTORABLE.test(given)) return given;
-  throw invalidParameter(
-    member,
-    `is no token’s: it is longer than ${NAME_BYTES_MAX} bytes, or no text`,
-  );
+  if (isName(given)) return given;
+  throw invalidParameter(member, 'is none that a token can have: too long, or no text');
 }
 
 function readTime(given: unknown, nowMs: number): number {
