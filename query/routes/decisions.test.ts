@@ -1,4 +1,6 @@
 // GET /v1/decisions over HTTP, with the decisions that the server itself takes.
+import { once } from 'node:events';
+import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Policy } from '../../policies/decide/decision.ts';
 import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
@@ -79,6 +81,25 @@ describe('the id that an answer names', () => {
     if (status >= 400) expect(body.decision_id).toBe(id);
     if ('policy' in body) expect(body.policy.decision_id).toBe(id);
     expect(await decisions(`id=${id}`)).toEqual([expect.objectContaining({ id, ...record })]);
+  });
+
+  it.each([
+    ['opened', () => viewer, 101],
+    ['refused', () => server.token({ roles: ['device'] }), 403],
+  ])('stands in the answer to a WebSocket that is %s', async (_, token, status) => {
+    const headers = {
+      ...{ authorization: `Bearer ${await token()}`, connection: 'Upgrade', upgrade: 'websocket' },
+      ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+    };
+    const request = get(`${server.url}/v1/tail`, { headers });
+    const [answer] = await Promise.race([once(request, 'upgrade'), once(request, 'response')]);
+    request.destroy();
+    expect(answer.statusCode).toBe(status);
+    expect(answer.headers.traceparent).toMatch(/^00-/);
+    const id = answer.headers['tailrace-decision'];
+    expect(await decisions(`id=${id}`)).toMatchObject([
+      { action: 'tail', allowed: status === 101 },
+    ]);
   });
 
   it('stands in an event stream’s head, and in a 304', async () => {
