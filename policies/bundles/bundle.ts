@@ -11,7 +11,7 @@ import { readTar } from './tar.ts';
 export const ENTRYPOINT = 'tailrace/decision';
 
 /** Packed and unpacked: data takes 21 times its size in WebAssembly's memory. */
-const PACKED_BYTES_MAX = 8 * 1024 * 1024;
+export const PACKED_BYTES_MAX = 8 * 1024 * 1024;
 const UNPACKED_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface Bundle {

@@ -119,7 +119,7 @@ describe('a policy that fails', () => {
     const broken = { ...shipped, wasm: shipped.wasm.subarray(0, 1000) };
     await expect(createPolicy(broken, options())).rejects.toThrow(/policy\.wasm does not start/);
     const location = 'https://policies.example/bundle.tar.gz';
-    await expect(loadPolicy({ ...options(), location })).rejects.toThrow(/give a path/);
+    await expect(loadPolicy({ ...options(), location })).rejects.toThrow(/give the path/);
   });
 
   it('measures its decisions and says how old its bundle is', async () => {

@@ -16,6 +16,8 @@ export interface PolicyOptions {
   readonly clock: Clock;
   readonly memoryPagesMax?: number;
   readonly onDecision?: OnDecision;
+  /** What the status calls its source. */
+  readonly source?: string;
 }
 
 /**
@@ -29,15 +31,16 @@ export async function loadPolicy(
   if (location !== undefined && /^https?:/i.test(location)) {
     throw new TailraceError(
       'policy_bundle_invalid',
-      'POLICY_BUNDLE is a URL, and this version reads bundles from files only: give a path.',
+      'Only a running process reads the policy bundle from a URL: give the path of a bundle here.',
     );
   }
-  return createPolicy(await readBundleFile(location ?? shippedBundlePath()), options);
+  const bundle = await readBundleFile(location ?? shippedBundlePath());
+  return createPolicy(bundle, { ...options, source: location ?? 'shipped' });
 }
 
 /** Makes the policy of a bundle. @throws TailraceError `policy_bundle_invalid`. */
 export async function createPolicy(bundle: Bundle, options: PolicyOptions): Promise<Policy> {
-  const { metrics, clock, memoryPagesMax = MEMORY_PAGES_MAX } = options;
+  const { metrics, clock, memoryPagesMax = MEMORY_PAGES_MAX, source = 'given' } = options;
   const evaluate = createEvaluator(bundle, memoryPagesMax);
   const activatedMs = clock();
   metrics.gauge(
@@ -53,7 +56,7 @@ export async function createPolicy(bundle: Bundle, options: PolicyOptions): Prom
     pin: () => decider,
     status: () => ({
       revision,
-      source: 'given',
+      source,
       state: 'in_force',
       activatedMs,
       confirmedMs: activatedMs,
