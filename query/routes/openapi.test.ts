@@ -37,7 +37,12 @@ it('describes every route, itself included', async () => {
   expect(document.paths['/v1/thing'].get).toMatchObject({
     parameters: [{ name: 'name', in: 'query', required: true, style: 'form', explode: true }],
     security: [{ bearer: [] }, { ticket: [] }],
-    responses: { 200: { content: { 'application/json': {}, 'text/csv': {} } } },
+    responses: {
+      200: {
+        headers: { 'Tailrace-Decision': {} },
+        content: { 'application/json': {}, 'text/csv': {} },
+      },
+    },
   });
   expect(document.paths['/docs'].get.security).toEqual([]);
 });

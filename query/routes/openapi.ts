@@ -1,4 +1,5 @@
 // GET /openapi.json and /docs: both made from the routes themselves, so that they say what the server does.
+import { DECISION_HEADER } from '../http/problem.ts';
 import { reply } from '../http/reply.ts';
 import type { JsonBody, Parameter, PublicRoute, Route } from '../http/routes.ts';
 
@@ -17,6 +18,7 @@ const PROBLEM_SCHEMA = {
     code: { type: 'string' },
     detail: { type: 'string' },
     parameter: { type: 'string', description: 'The parameter that a 400 is about.' },
+    decision_id: { type: 'string', description: 'The policy’s decision that came before, if any.' },
   },
 };
 
@@ -30,17 +32,26 @@ function bodyOf({ description, properties, example }: JsonBody) {
   return { description, required: true, content: { 'application/json': { schema, example } } };
 }
 
+/** Of an answer that the policy was asked about. */
+const DECISION_HEADERS = {
+  [DECISION_HEADER]: {
+    description: 'Id of the policy’s decision, as `GET /v1/decisions?id=` finds it.',
+    schema: { type: 'string' },
+  },
+};
+
 function operationOf(route: Route) {
   const status = String(route.status ?? 200);
   const content = Object.fromEntries(route.types.map((type) => [type, {}]));
   const open = route.grant === 'public' || route.grant === 'loopback';
   const ticket = typeof route.grant === 'object' && route.ticket === true;
+  const decided = typeof route.grant === 'object' ? { headers: DECISION_HEADERS } : {};
   return {
     summary: route.summary,
     parameters: route.parameters.map(parameterOf),
     ...(route.body === undefined ? {} : { requestBody: bodyOf(route.body) }),
     security: open ? [] : [{ bearer: [] }, ...(ticket ? [{ ticket: [] }] : [])],
-    responses: { [status]: { description: route.summary, content }, default: PROBLEM },
+    responses: { [status]: { description: route.summary, ...decided, content }, default: PROBLEM },
   };
 }
 
