@@ -45,8 +45,8 @@ interface Pace {
 
 const PACE: Readonly<Record<KeyLocation['kind'], Pace>> = {
   file: { dueMs: 1_000, cooldownMs: 1_000 },
-  url: { dueMs: 30_000, cooldownMs: 3_000 },
-  discovery: { dueMs: 30_000, cooldownMs: 3_000 },
+  url: { dueMs: 15_000, cooldownMs: 3_000 },
+  discovery: { dueMs: 15_000, cooldownMs: 3_000 },
 };
 /** A token that names a key which is not there is no reason to read again for so long. */
 const UNKNOWN_KID_MS = 10_000;
