@@ -50,7 +50,9 @@ export function latestRoute(sources: LatestRouteOptions): DecidedRoute {
             const found = ends.get(one.id);
             return found === undefined ? [] : [view(one, found, nowMs)];
           });
-          return reply(JSON.stringify({ series, cursor }));
+          // The cursor moves with what others write, and the age with the clock: neither is news of these series.
+          const etagOf = JSON.stringify(series.map((one) => ({ ...one, age_ms: 0 })));
+          return reply(JSON.stringify({ series, cursor }), { etagOf });
         },
       };
     },
