@@ -159,6 +159,13 @@ describe('revocations', () => {
     await eventually(async () => second.set.isRevoked(token('x', 'one')), Boolean);
   });
 
+  it('do not wait for a feed that takes nothing', async () => {
+    const feed = { ...ring(), append: () => new Promise<never>(() => undefined) };
+    const { set, store } = await start({ feed });
+    await store.revoke(order('one'));
+    expect(set.isRevoked(token('x', 'one'))).toBe(true);
+  });
+
   it('that cannot be kept are refused, and do not hold', async () => {
     const { set, store } = await start();
     await opened.database.writer.query('alter table tailrace.revocation rename to away');
