@@ -8,28 +8,32 @@ export type Frame = any;
 export interface TailClient {
   readonly socket: WebSocket;
   send(frame: Frame): void;
-  /** The next frame of a type that no earlier call was given. */
-  next(type: string): Promise<Frame>;
+  /** The next frame, of a type if one is given, that no earlier call was given. */
+  next(type?: string): Promise<Frame>;
+  /** Frames of these types that came and were given to nobody. */
+  left(...types: string[]): Frame[];
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 
 interface Inbox {
   put(frame: Frame): void;
-  next(type: string): Promise<Frame>;
+  next(type?: string): Promise<Frame>;
+  left(...types: string[]): Frame[];
 }
 
 function createInbox(): Inbox {
   const frames: Frame[] = [];
-  const waiting: { type: string; give: (frame: Frame) => void }[] = [];
+  const waiting: { type: string | undefined; give: (frame: Frame) => void }[] = [];
   return {
+    left: (...types) => frames.filter((frame) => types.includes(frame.type)),
     put(frame) {
-      const at = waiting.findIndex((one) => one.type === frame.type);
+      const at = waiting.findIndex(({ type = frame.type }) => type === frame.type);
       if (at < 0) frames.push(frame);
       else waiting.splice(at, 1)[0]?.give(frame);
     },
     next: (type) =>
       new Promise((give) => {
-        const at = frames.findIndex((frame) => frame.type === type);
+        const at = frames.findIndex((frame) => type === undefined || frame.type === type);
         if (at < 0) waiting.push({ type, give });
         else give(frames.splice(at, 1)[0]);
       }),
@@ -68,6 +72,7 @@ export async function connectTail(options: ConnectOptions): Promise<TailClient> 
     socket,
     closed,
     next: inbox.next,
+    left: inbox.left,
     send: (frame) =>
       socket.send(protocol === 'tailrace.msgpack' ? pack(frame) : JSON.stringify(frame)),
   };
@@ -75,8 +80,8 @@ export async function connectTail(options: ConnectOptions): Promise<TailClient> 
 
 export interface StreamClient {
   readonly response: Response;
-  /** The next frame of a type; `eventId` is its `id:` line. */
-  next(type: string): Promise<Frame>;
+  /** The next frame, of a type if one is given; `eventId` is its `id:` line. */
+  next(type?: string): Promise<Frame>;
   abort(): void;
 }
 

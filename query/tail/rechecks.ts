@@ -68,6 +68,20 @@ function completer(incomplete: Set<Rechecked>, log: Log): () => void {
   };
 }
 
+/** Settles whoever waits, and whoever comes meanwhile; `onSlice` is called before each slice. */
+async function settleAll(unsettled: Set<Rechecked>, onSlice: () => void): Promise<void> {
+  let endsMs = 0;
+  for (const one of unsettled) {
+    if (performance.now() >= endsMs) {
+      await nextTurn();
+      onSlice();
+      endsMs = performance.now() + SLICE_MS;
+    }
+    unsettled.delete(one);
+    one.settle();
+  }
+}
+
 /** Begins to listen for changes. */
 export function createRechecks(options: RechecksOptions): Rechecks {
   const { policy, revocations, connectionsMax, metrics, log } = options;
@@ -89,29 +103,21 @@ export function createRechecks(options: RechecksOptions): Rechecks {
     DURATION_BUCKETS_S,
   );
 
-  /** Settles whoever waits, slice by slice. */
-  async function settleAll(): Promise<void> {
-    await nextTurn();
-    allWait = false;
-    let sliceMs = performance.now();
-    for (const one of unsettled) {
-      unsettled.delete(one);
-      one.settle();
-      if (performance.now() - sliceMs < SLICE_MS) continue;
-      await nextTurn();
-      allWait = false;
-      sliceMs = performance.now();
-    }
-    if (changedMs !== undefined) seconds.observe((performance.now() - changedMs) / 1_000);
-    changedMs = undefined;
-  }
-
   function startSettling(): void {
     isSettling = true;
-    settleAll()
+    const onSlice = () => {
+      allWait = false;
+    };
+    settleAll(unsettled, onSlice)
+      .then(() => {
+        if (changedMs !== undefined) seconds.observe((performance.now() - changedMs) / 1_000);
+        changedMs = undefined;
+      })
       .catch((cause: unknown) => log.error({ err: cause }, 'tails could not be decided again'))
       .finally(() => {
         isSettling = false;
+        // Also where all who waited left before their turn.
+        allWait = false;
         run();
       });
   }
@@ -126,7 +132,7 @@ export function createRechecks(options: RechecksOptions): Rechecks {
     changedMs ??= performance.now();
     // Of many revocations that come at once only the first has to say so.
     if (!allWait) for (const one of joined) unsettled.add(one);
-    allWait = true;
+    allWait = unsettled.size > 0;
     run();
   }
 

@@ -5,10 +5,10 @@ import type { RequestFacts } from '../http/routes.ts';
 import type { Connection } from './connection.ts';
 import type { TailServices } from './tails.ts';
 
-/** Rules of time (a shift that ends) change an answer although nothing else does. */
-const DECIDED_ANEW_EVERY_MS = 60_000;
-/** A decision is renewed this long before it counts no more, so that nothing waits for it. */
-const RENEWED_BEFORE_MS = 1_000;
+/** Rules of time (a shift that ends) change an answer although nothing else does: so each is asked for so often. */
+const DECIDED_ANEW_EVERY_MS = 55_000;
+/** It counts this much longer, so that nothing has to wait for its renewal: a minute in all. */
+const GRACE_MS = 5_000;
 
 /** What a connection opens with: a decision, and under which rules of the process it was taken. */
 export interface Opening {
@@ -25,9 +25,9 @@ export interface Right {
   grant: Grant;
   /** `rules` of the rechecks when it was decided. */
   rules: number;
-  /** From then on it has to be decided again, ms since 1970. */
-  untilMs: number;
-  /** Spreads the connections of a process over the minute. */
+  /** When it is to be decided again, ms since 1970; the decision counts for `GRACE_MS` more. */
+  dueMs: number;
+  /** Spreads the connections of a process over time. */
   readonly phaseMs: number;
   /** `revocations` of the rechecks when the token was looked up there, and what came of it. */
   revocations: number;
@@ -39,9 +39,8 @@ export interface Right {
 /** The right that a connection begins with. */
 export function openRight({ claims, grant, rules }: Opening, nowMs: number): Right {
   const phaseMs = Math.floor(Math.random() * DECIDED_ANEW_EVERY_MS);
-  const untilMs = nextTurnMs(nowMs, phaseMs);
   return {
-    ...{ claims, grant, rules, untilMs, phaseMs },
+    ...{ claims, grant, rules, phaseMs, dueMs: nextTurnMs(nowMs, phaseMs) },
     // None that could have been looked at.
     revocations: -1,
     isRevoked: false,
@@ -70,7 +69,7 @@ export function isRevoked(right: Right, { rechecks, authority }: TailServices): 
 
 /** Whether it is time to decide again. */
 export function isDue({ right, services }: Connection, nowMs: number): boolean {
-  return right.rules !== services.rechecks.rules || nowMs >= right.untilMs - RENEWED_BEFORE_MS;
+  return right.rules !== services.rechecks.rules || nowMs >= right.dueMs;
 }
 
 /** Whether something may be sent: token and decision count at this moment. Cheap, for every frame. */
@@ -78,7 +77,7 @@ export function isInForce({ isOpen, right, services }: Connection, nowMs: number
   return (
     isOpen &&
     right.rules === services.rechecks.rules &&
-    nowMs < right.untilMs &&
+    nowMs < right.dueMs + GRACE_MS &&
     !isOver(right.claims, nowMs) &&
     !isRevoked(right, services)
   );
@@ -96,6 +95,6 @@ export function renewRight(connection: Connection, claims: Claims, grant: Grant,
   const { right, services } = connection;
   Object.assign(right, {
     ...{ claims, grant, rules: services.rechecks.rules },
-    untilMs: nextTurnMs(nowMs, right.phaseMs),
+    dueMs: nextTurnMs(nowMs, right.phaseMs),
   });
 }
