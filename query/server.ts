@@ -36,6 +36,7 @@ import { pageRoutes } from './routes/page.ts';
 import { revocationRoutes } from './routes/revocations.ts';
 import { seriesRoute } from './routes/series.ts';
 import { type SignIn, signInRoute } from './routes/sign-in.ts';
+import { createSignInOrigins } from './routes/sign-in-origins.ts';
 import { ticketsRoute } from './routes/tickets.ts';
 import { createTails } from './tail/tails.ts';
 
@@ -116,7 +117,10 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   const registry = createRegistry([
     ...interfaceRoutes,
     ...documentRoutes(interfaceRoutes),
-    ...pageRoutes(options.pageDirectory, options.signIn?.issuer),
+    ...pageRoutes(
+      options.pageDirectory,
+      options.signIn && createSignInOrigins(options.signIn.issuer, clock),
+    ),
   ]);
   const service = createService({ registry, authority, limits, corsOrigins, clock, log, metrics });
 

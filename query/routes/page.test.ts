@@ -30,14 +30,14 @@ it('lets the page speak to its own server and to the issuer of its tokens, and t
   const folder = mkdtempSync(join(tmpdir(), 'tailrace-page-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'index.html'), '<!doctype html>');
-  const policyFor = async (issuer?: string) => {
-    const index = await pageRoutes(folder, issuer)[0]?.handle(REQUEST);
+  const policyFor = async (...origins: string[]) => {
+    const index = await pageRoutes(folder, async () => origins)[0]?.handle(REQUEST);
     return index?.headers['Content-Security-Policy']?.split('; ');
   };
   expect(await policyFor()).toContain("connect-src 'self'");
-  expect(await policyFor('https://id.example.org/plant')).toEqual(
+  expect(await policyFor('https://id.example.org', 'https://tokens.test')).toEqual(
     expect.arrayContaining([
-      "connect-src 'self' https://id.example.org",
+      "connect-src 'self' https://id.example.org https://tokens.test",
       "default-src 'none'",
       "frame-ancestors 'none'",
     ]),

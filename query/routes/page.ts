@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { reply } from '../http/reply.ts';
 import type { PublicRoute } from '../http/routes.ts';
+import type { SignInOrigins } from './sign-in-origins.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -19,14 +20,14 @@ const TYPES: Readonly<Record<string, string>> = {
  * Nothing from elsewhere runs, and nobody frames the page; uPlot sets style attributes; a live tail is a WebSocket to
  * where the page is from. Tokens come from the issuer, if there is one.
  */
-function pagePolicy(issuer: string | undefined): string {
+function pagePolicy(origins: readonly string[]): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
     "font-src 'self'",
-    `connect-src 'self'${issuer === undefined ? '' : ` ${new URL(issuer).origin}`}`,
+    ['connect-src', "'self'", ...origins].join(' '),
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
@@ -43,18 +44,17 @@ function namesIn(directory: string): string[] {
 
 /**
  * Makes a route for each file of `directory`, `index.html` as `/`; none where there is no such folder. The page may ask
- * `issuer` (a URL) for tokens.
+ * for tokens at `origins`.
  */
-export function pageRoutes(directory: string | undefined, issuer?: string): PublicRoute[] {
+export function pageRoutes(
+  directory: string | undefined,
+  origins: SignInOrigins = async () => [],
+): PublicRoute[] {
   if (directory === undefined) return [];
   return namesIn(directory).map((name) => {
     const body = readFileSync(join(directory, name));
     const type = TYPES[extname(name)] ?? 'application/octet-stream';
-    const headers = {
-      'Content-Type': type,
-      'Referrer-Policy': 'no-referrer',
-      ...(extname(name) === '.html' ? { 'Content-Security-Policy': pagePolicy(issuer) } : {}),
-    };
+    const headers = { 'Content-Type': type, 'Referrer-Policy': 'no-referrer' };
     return {
       method: 'GET',
       path: name === 'index.html' ? '/' : `/${name}`,
@@ -62,7 +62,13 @@ export function pageRoutes(directory: string | undefined, issuer?: string): Publ
       summary: name === 'index.html' ? 'The chart page.' : `A part of the chart page: ${name}.`,
       parameters: [],
       types: [type.split(';')[0] ?? type],
-      handle: () => reply(body, { headers }),
+      async handle() {
+        if (extname(name) !== '.html') return reply(body, { headers });
+        const policy = pagePolicy(await origins());
+        // A browser that has the page under another policy has to get it anew.
+        const etagOf = `${policy}\n${body}`;
+        return reply(body, { headers: { ...headers, 'Content-Security-Policy': policy }, etagOf });
+      },
     };
   });
 }
