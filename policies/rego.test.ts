@@ -1,6 +1,7 @@
-// What the schemas of data documents say twice, once for authors and once for the engine, is the same.
+// What is said twice, once for authors of rules and once for the engine that runs them, is the same.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { BUILTINS } from './decide/builtins.ts';
 import { readVerdict } from './decide/verdict.ts';
 import { ACTIONS } from './grant.ts';
 
@@ -25,4 +26,12 @@ test.each(Object.keys(obligations.properties))('the engine knows the obligation 
   const value = name === 'redact' ? ['site'] : 1;
   const decision = { allow: true, reason: '', series: [[]], obligations: { [name]: value } };
   expect(readVerdict([{ result: decision }])).toMatchObject({ understood: true });
+});
+
+test.each([...BUILTINS.keys()])('rules may be built with %s, which the engine gives', (name) => {
+  const url = new URL('capabilities.json', import.meta.url);
+  const { builtins } = JSON.parse(readFileSync(url, 'utf8')) as {
+    readonly builtins: readonly { readonly name: string }[];
+  };
+  expect(builtins.map((builtin) => builtin.name)).toContain(name);
 });
