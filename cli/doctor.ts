@@ -7,11 +7,12 @@ import { type Config, readConfig } from '../lib/config.ts';
 import { makeDirectory } from '../lib/directory.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
-import { createMetrics } from '../lib/metrics.ts';
-import { loadPolicy } from '../policies/decide/policy.ts';
+import { shippedBundlePath } from '../policies/bundles/bundle.ts';
+import { inspectBundle } from '../policies/bundles/inspect.ts';
 import { loadEngine } from '../query/http/engine.ts';
 import { migrationStatus } from '../sql/migrate.ts';
 import { withDatabase } from './database.ts';
+import { policyOptions } from './ground.ts';
 
 interface Finding {
   readonly check: string;
@@ -55,15 +56,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
       ? 'in memory'
       : reach(new URL(config.REDIS_URL), { redis: 6379, rediss: 6379 });
   },
-  async policy(config, log) {
-    const location = config.POLICY_BUNDLE;
-    const policy = await loadPolicy({
-      metrics: createMetrics(),
-      log,
-      clock: systemClock,
-      location,
-    });
-    return `${location ?? 'the bundle shipped'}, revision ${policy.revision}`;
+  async policy(config) {
+    const { location, ...options } = policyOptions(config);
+    // What comes with the program needs no signature.
+    const bundle =
+      location === undefined ? { location: shippedBundlePath() } : { ...options, location };
+    const { revision } = await inspectBundle({ ...bundle, clock: systemClock });
+    return `${location ?? 'the bundle shipped'}, revision ${revision}`;
   },
 };
 

@@ -7,15 +7,16 @@ import { createRing } from '../lib/feed/ring.ts';
 import type { Lifecycle } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
-import type { Decision, Policy } from '../policies/decide/decision.ts';
+import { type LivePolicy, openPolicy } from '../policies/bundles/keeper.ts';
+import type { Decision } from '../policies/decide/decision.ts';
 import { recordOf } from '../policies/decide/mask.ts';
-import { loadPolicy } from '../policies/decide/policy.ts';
 import type { TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Database } from '../sql/connection.ts';
 import { migrate } from '../sql/migrate.ts';
 import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
 import { type DecisionLog, openDecisionLog } from '../store/decisions.ts';
 import { openRevocations, type RevocationStore } from '../store/revocations.ts';
+import { shareBundleNews } from './bundle-news.ts';
 import { startDatabase } from './database.ts';
 import { openTokens } from './tokens.ts';
 
@@ -27,7 +28,7 @@ export interface Ground {
   readonly database: Database;
   readonly feed: Feed;
   readonly catalogue: Catalogue;
-  readonly policy: Policy;
+  readonly policy: LivePolicy;
   readonly decisions: DecisionLog<Decision>;
   readonly tokens: TokenVerifier;
   readonly revocations: RevocationStore;
@@ -35,6 +36,18 @@ export interface Ground {
 
 /** Records and points that a tail can resume over, in memory: some minutes of a busy plant, at most some 100 MB. */
 const RING_LIMITS = { recordsMax: 65_536, pointsMax: 2_000_000, bytesMax: 128 << 20 };
+
+/** What the configuration says of the policy. */
+export function policyOptions(config: Config) {
+  return {
+    location: config.POLICY_BUNDLE,
+    token: config.POLICY_BUNDLE_TOKEN,
+    keysPath: config.POLICY_KEYS,
+    scope: config.POLICY_SCOPE,
+    ageMaxMs: config.POLICY_AGE_MAX,
+    dataDir: config.DATA_DIR,
+  };
+}
 
 async function openFeed(config: Config, metrics: Metrics, log: Log): Promise<Feed> {
   if (config.REDIS_URL !== undefined) {
@@ -54,8 +67,9 @@ export async function prepareGround(
   const clock = systemClock;
   // Nobody decides before the log is open: a bundle that cannot be used is said before a database is started.
   const onDecision = (decision: Decision) => decisions.record(decision);
-  const location = config.POLICY_BUNDLE;
-  const policy = await loadPolicy({ metrics, log, clock, location, onDecision });
+  const policy = lifecycle.add(
+    await openPolicy({ ...policyOptions(config), metrics, log, clock, onDecision }),
+  );
   const tokens = await openTokens(config, { metrics, log });
   const database = await startDatabase(config, lifecycle, log, metrics);
   await migrate(database, { log });
@@ -65,6 +79,7 @@ export async function prepareGround(
   );
   const feed = await openFeed(config, metrics, log);
   lifecycle.add({ name: 'feed', stop: () => feed.stop() });
+  lifecycle.add(shareBundleNews({ policy, feed, log }));
   const catalogue = await openCatalogue({ database, feed, metrics, log });
   lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
   const revocations = lifecycle.add(

@@ -61,7 +61,7 @@ function signInOf(config: Config): SignIn | undefined {
 async function readiness(ground: Ground, ingest: IngestParts | undefined): Promise<Findings> {
   const findings: Findings = {
     database: await databaseAnswers(ground),
-    policy: { ok: true, detail: ground.policy.revision },
+    policy: policyFinding(ground),
   };
   if (ingest === undefined) return findings;
   const { state } = ingest.writer;
@@ -69,6 +69,15 @@ async function readiness(ground: Ground, ingest: IngestParts | undefined): Promi
   const receiving = ingest.receiving();
   findings.broker = { ok: receiving, detail: receiving ? 'receiving' : 'not connected' };
   return findings;
+}
+
+/** Not ready while everything is denied. Details of a fault are in the log and, for admins, in /v1/me. */
+function policyFinding({ policy }: Ground): { ok: boolean; detail: string } {
+  const { revision, state, confirmedMs, fault } = policy.status();
+  const ok = state === 'in_force';
+  const ageS = Math.round((systemClock() - confirmedMs) / 1_000);
+  const age = ok ? '' : `, over its maximum age: not confirmed for ${ageS} s, everything is denied`;
+  return { ok, detail: `${revision}${age}${fault === undefined ? '' : ` (${fault.code})`}` };
 }
 
 async function databaseAnswers({ database }: Ground): Promise<{ ok: boolean; detail?: string }> {

@@ -10,7 +10,7 @@ const WAIT_S = 30;
 /** An answer to a request that was to wait, and that came sooner without news, did not wait. */
 const WAITED_MS = 1_000;
 const ANSWER_MAX_MS = 15_000;
-const POLL_MS = { least: 2_000, most: 3_000 };
+const POLL_MS = { least: 1_000, most: 2_000 };
 const BACKOFF_MS = { least: 250, most: 4_000 };
 const REDIRECTS_MAX = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);

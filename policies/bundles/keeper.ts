@@ -125,10 +125,14 @@ function livePolicy({ force, source, stopping }: Keeper, rounds: Rounds): LivePo
   };
 }
 
-/** `lastGood` is what a service need not send again. */
-function sourceOf(options: KeeperOptions, location: string, lastGood?: LastGood): BundleSource {
+/** The source at a path or URL; `lastGood` is what a service need not send again. */
+export function sourceOf(
+  { token }: Pick<KeeperOptions, 'token'>,
+  location: string,
+  lastGood?: LastGood,
+): BundleSource {
   if (!/^https?:/i.test(location)) return createFileSource(location);
   // Without the bundle itself nothing may be answered with "unchanged".
   const etag = lastGood?.packed === undefined ? undefined : lastGood.record.etag;
-  return createHttpSource({ url: location, token: options.token, etag });
+  return createHttpSource({ url: location, token, etag });
 }

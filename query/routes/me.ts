@@ -1,6 +1,7 @@
 // GET /v1/me: who the token says its bearer is, and what the policy lets that one do.
 import type { Clock } from '../../lib/clock.ts';
 import { formatSelector } from '../../lib/selector.ts';
+import type { PolicyStatus } from '../../policies/decide/decision.ts';
 import { ACTIONS } from '../../policies/grant.ts';
 import type { Authority } from '../authority.ts';
 import { reply } from '../http/reply.ts';
@@ -37,8 +38,26 @@ export function meRoute({
         ]),
       );
       const { sub: subject, tenant, roles } = claims;
-      const policy = { revision: rules.revision };
+      const isAdmin = allowed.some(({ action }) => action === 'admin');
+      const policy = {
+        revision: rules.revision,
+        ...describeStatus(authority.policy.status(), { isAdmin, nowMs }),
+      };
       return reply(JSON.stringify({ subject, tenant, roles, actions, policy }));
     },
+  };
+}
+
+/** How it stands with the policy. Paths, addresses and what went wrong in detail are for admins. */
+function describeStatus(
+  { state, source, confirmedMs, fault }: PolicyStatus,
+  { isAdmin, nowMs }: { isAdmin: boolean; nowMs: number },
+): object {
+  const { code, detail, atMs: at } = fault ?? {};
+  return {
+    state,
+    age_s: Math.max(0, (nowMs - confirmedMs) / 1_000),
+    ...(isAdmin ? { source } : {}),
+    ...(fault === undefined ? {} : { fault: isAdmin ? { code, detail, at } : { code } }),
   };
 }
