@@ -3,6 +3,9 @@ declare namespace WebAssembly {
   interface Memory {
     readonly buffer: ArrayBuffer;
   }
+  interface Module {
+    readonly [Symbol.toStringTag]: string;
+  }
   interface Instance {
     readonly exports: Readonly<Record<string, unknown>>;
   }
