@@ -18,7 +18,7 @@ import { type DecisionLog, openDecisionLog } from '../store/decisions.ts';
 import { openRevocations, type RevocationStore } from '../store/revocations.ts';
 import { shareBundleNews } from './bundle-news.ts';
 import { startDatabase } from './database.ts';
-import { openTokens } from './tokens.ts';
+import { keepKeys, openTokens } from './tokens.ts';
 
 export interface Ground {
   readonly config: Config;
@@ -71,6 +71,7 @@ export async function prepareGround(
     await openPolicy({ ...policyOptions(config), metrics, log, clock, onDecision }),
   );
   const tokens = await openTokens(config, { metrics, log });
+  lifecycle.add(keepKeys(tokens));
   const database = await startDatabase(config, lifecycle, log, metrics);
   await migrate(database, { log });
   const mode = config.DECISION_LOG;

@@ -2,6 +2,7 @@
 // own below DATA_DIR.
 import { systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
+import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { openSigningKey } from '../policies/tokens/signing-key.ts';
@@ -53,6 +54,21 @@ async function tokenKeys(config: Config, log: Log): Promise<TokenKeys[]> {
     }
     return its;
   });
+}
+
+/** How often keys are looked at that may be due to be read again; open streams rely on it. */
+const KEEP_UP_EVERY_MS = 2_000;
+
+/** Keeps the keys of tokens up to date while nobody asks for any. */
+export function keepKeys(tokens: TokenVerifier): Part {
+  const timer = setInterval(() => tokens.keepUp(), KEEP_UP_EVERY_MS);
+  timer.unref();
+  return {
+    name: 'keys of tokens',
+    async stop() {
+      clearInterval(timer);
+    },
+  };
 }
 
 /** Makes the verifier that the configuration asks for. */

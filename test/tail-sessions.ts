@@ -107,6 +107,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
   const tokens = new Map<string, Claims>();
   const verifier = {
     revocations,
+    keepUp: () => undefined,
     async verify(token: string) {
       const claims = tokens.get(token);
       if (claims !== undefined && !revocations.isRevoked(claims)) return claims;

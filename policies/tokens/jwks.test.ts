@@ -143,6 +143,35 @@ describe('keys of a server', () => {
     expect(await outcome(verifier, known)).toBe('token_invalid');
   });
 
+  it('withdraw a key from claims that are held, and say so, though nobody verifies anything', async () => {
+    const verifier = await open();
+    const { revocations } = verifier;
+    const claims = await verifier.verify(await sign(first));
+    let heard = 0;
+    revocations.onAdded(() => {
+      heard += 1;
+    });
+    keyServer.publish(first.jwk, second.jwk);
+    nowMs += 15_000;
+    verifier.keepUp();
+    await eventually(
+      async () => heard,
+      (times) => times === 1,
+    );
+    expect(revocations.isRevoked(claims)).toBe(false);
+    keyServer.publish(second.jwk);
+    nowMs += 15_000;
+    verifier.keepUp();
+    await eventually(
+      async () => heard,
+      (times) => times === 2,
+    );
+    expect(revocations.isRevoked(claims)).toBe(true);
+    serverAway();
+    nowMs += 2 * DAY_MS;
+    expect(revocations.isRevoked(claims)).toBe(true);
+  });
+
   it('are another’s where a key came back under the id of an old one', async () => {
     const verifier = await open();
     const known = await sign(first);

@@ -18,6 +18,10 @@ export interface KeySource {
    * @throws TailraceError `keys_unavailable`, at once or later.
    */
   holds(thumbprint: string): boolean | Promise<boolean>;
+  /** Whether a key that was found is gone from the keys as they were read last. */
+  lacks(thumbprint: string): boolean;
+  /** Begins to read the keys where that is due. */
+  keepUp(): void;
   /** Ids of keys that were asked for and are not there. */
   readonly unknownKids: number;
   /** Time since the keys were confirmed, in ms; undefined before they were read. */
@@ -32,6 +36,8 @@ export interface KeySourceOptions {
   readonly staleMaxMs: number;
   /** Is told of every reading. */
   readonly onRead: (outcome: 'ok' | 'failed') => void;
+  /** Is told of other keys. */
+  readonly onChange: () => void;
 }
 
 export const UNKNOWN_KIDS_MAX = 1_000;
@@ -92,8 +98,10 @@ function createKeeper(options: KeySourceOptions, pace: Pace): Keeper {
     const { text, maxAgeMs = pace.dueMs } = await readKeyDocument(location);
     const keys = text === held?.text ? held.keys : await readKeys(text);
     const dueMs = Math.min(pace.dueMs, Math.max(pace.cooldownMs, maxAgeMs));
+    const isOther = held !== undefined && text !== held.text;
     held = { text, keys, confirmedMs: clock(), dueMs };
     triedMs = clock();
+    if (isOther) options.onChange();
   }
 
   async function readKeys(text: string): Promise<KeySet['keys']> {
@@ -208,6 +216,9 @@ export async function openKeySource(options: KeySourceOptions): Promise<KeySourc
       const waiting = settled();
       return waiting === undefined ? has(thumbprint) : waiting.then(() => has(thumbprint));
     },
+    lacks: (thumbprint) =>
+      keeper.held()?.keys.some((key) => key.thumbprint === thumbprint) === false,
+    keepUp: () => void settled(),
     get unknownKids() {
       return missing.size;
     },

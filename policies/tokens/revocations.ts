@@ -1,5 +1,5 @@
-// Which tokens are over before their time: all of a subject that were issued until now, or one by its id. In memory;
-// who keeps them for other processes and the next start tells this set of them.
+// Which tokens are over before their time: all of a subject that were issued until now, one by its id, or those of a key
+// that was withdrawn. In memory; who keeps revocations for other processes and the next start tells this set of them.
 import type { Claims } from '../grant.ts';
 
 /** One revocation, of a subject or of a token id (`jti`), never of both; times in ms since 1970. */
@@ -16,12 +16,14 @@ export interface Revocation {
 /** As large as whoever adds makes it: the store that does has a maximum, and a metric. */
 export interface Revocations {
   isRevoked(claims: Claims): boolean;
-  /** Takes one in; listeners are told if it covers more than was known. */
+  /** Takes one in. */
   add(revocation: Revocation): void;
   /** Drops those that expired by then. */
   forget(untilMs: number): void;
-  /** Calls `listener` with every one taken in from now on. Gives back the way to end it. */
-  onAdded(listener: (revocation: Revocation) => void): () => void;
+  /** Calls `listener` whenever there may be more tokens over than before. Gives back the way to end it. */
+  onAdded(listener: () => void): () => void;
+  /** Tells listeners that a key was withdrawn. */
+  keysChanged(): void;
   readonly size: number;
 }
 
@@ -43,16 +45,22 @@ function merge(one: Revocation, other: Revocation): Revocation {
   return { ...later, expiresAtMs: Math.max(first, second) };
 }
 
-/** Makes an empty set. */
-export function createRevocations(): Revocations {
+/** Makes an empty set. `isWithdrawn` says of verified claims whether the key that they were verified with is gone. */
+export function createRevocations(
+  isWithdrawn: (claims: Claims) => boolean = () => false,
+): Revocations {
   const bySubject = new Map<string, Revocation>();
   const byTokenId = new Map<string, Revocation>();
-  const listeners = new Set<(revocation: Revocation) => void>();
+  const listeners = new Set<() => void>();
   const key = (tenant: string, name: string) => JSON.stringify([tenant, name]);
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
 
   return {
     isRevoked(claims) {
       const { tenant, sub, jti } = claims;
+      if (isWithdrawn(claims)) return true;
       if (bySubject.size > 0) {
         const bySub = bySubject.get(key(tenant, sub));
         if (bySub !== undefined && covers(bySub, claims)) return true;
@@ -66,8 +74,9 @@ export function createRevocations(): Revocations {
       const before = known.get(at);
       known.set(at, before === undefined ? revocation : merge(before, revocation));
       if (before !== undefined && before.revokedAtMs >= revokedAtMs) return;
-      for (const listener of listeners) listener(revocation);
+      tell();
     },
+    keysChanged: tell,
     forget(untilMs) {
       for (const known of [bySubject, byTokenId]) {
         for (const [at, { expiresAtMs }] of known) {

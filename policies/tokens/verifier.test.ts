@@ -237,15 +237,17 @@ describe('a revoked token', () => {
 
   it('is told of once, and again where more are covered', async () => {
     const { revocations } = await verifierOf({ kind: 'local', key });
-    const heard: number[] = [];
-    const end = revocations.onAdded(({ revokedAtMs }) => heard.push(revokedAtMs));
+    let heard = 0;
+    const end = revocations.onAdded(() => {
+      heard += 1;
+    });
     revocations.add(subject);
     revocations.add(subject);
     revocations.add({ ...subject, revokedAtMs: NOW_MS - 1 });
     revocations.add({ ...subject, revokedAtMs: NOW_MS + 1 });
     end();
     revocations.add(byId);
-    expect(heard).toEqual([NOW_MS, NOW_MS + 1]);
+    expect(heard).toBe(2);
     expect(revocations.size).toBe(2);
   });
 });

@@ -47,6 +47,11 @@ export interface TokenVerifier {
   verify(token: string): Promise<Claims>;
   /** Which of them are over before their time; `verify` looks here each time. */
   readonly revocations: Revocations;
+  /**
+   * Begins to read keys where that is due, for whoever holds on to verified claims while nobody asks for any: a key
+   * that was withdrawn then shows in `revocations`.
+   */
+  keepUp(): void;
 }
 
 export interface TokenVerifierOptions {
@@ -77,9 +82,13 @@ interface Verified {
  */
 export async function createTokenVerifier(options: TokenVerifierOptions): Promise<TokenVerifier> {
   const { profile, clock, metrics, cacheMax = CACHE_MAX } = options;
-  const sources = await openSources(options);
   const known = new Map<string, Verified>();
-  const revocations = createRevocations();
+  const byClaims = new WeakMap<Claims, Verified>();
+  const revocations = createRevocations((claims) => {
+    const verified = byClaims.get(claims);
+    return verified?.source.lacks(verified.thumbprint) ?? false;
+  });
+  const sources = await openSources(options, revocations.keysChanged);
   metrics.bounded('token_cache', () => known.size, cacheMax);
 
   function remember(digest: string, verified: Verified): void {
@@ -114,12 +123,17 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
     const payload = await verifySignature(token, key, { alg, issuer, profile, nowMs });
     checkLifetime(payload, options.lifetimeMaxMs, nowMs);
     const claims = readClaims(payload, profile);
-    remember(digest, { claims, source, thumbprint: key.thumbprint });
+    const verified = { claims, source, thumbprint: key.thumbprint };
+    byClaims.set(claims, verified);
+    remember(digest, verified);
     return claims;
   }
 
   return {
     revocations,
+    keepUp() {
+      for (const source of new Set(sources.values())) source.keepUp();
+    },
     async verify(token) {
       checkLength(token);
       const digest = hash('sha256', token, 'base64');
@@ -153,7 +167,10 @@ export function isOver(claims: Claims, nowMs: number): boolean {
 }
 
 /** The source of each issuer. Issuers that share a location share its source. */
-async function openSources(options: TokenVerifierOptions): Promise<Map<string, KeySource>> {
+async function openSources(
+  options: TokenVerifierOptions,
+  onChange: () => void,
+): Promise<Map<string, KeySource>> {
   const { keys, profile, clock, log, metrics, staleMaxMs = STALE_MAX_MS } = options;
   const reads = metrics.counter('tailrace_jwks_reads_total', 'readings of token keys', ['outcome']);
   const onRead = (outcome: 'ok' | 'failed') => reads.inc({ outcome });
@@ -164,7 +181,7 @@ async function openSources(options: TokenVerifierOptions): Promise<Map<string, K
     if (its === undefined) throw new Error(`no keys for the issuer ${issuer}`);
     let source = opened.get(its);
     if (source === undefined) {
-      source = await openSource(its, { clock, log, staleMaxMs, onRead });
+      source = await openSource(its, { clock, log, staleMaxMs, onRead, onChange });
       opened.set(its, source);
     }
     byIssuer.set(issuer, source);
@@ -211,6 +228,8 @@ function localSource({ kid, publicKey }: SigningKey): KeySource {
       throw invalid('is signed with a key that is not known here');
     },
     holds: (thumbprint) => thumbprint === kid,
+    lacks: (thumbprint) => thumbprint !== kid,
+    keepUp: () => undefined,
     unknownKids: 0,
     ageMs: () => undefined,
   };
