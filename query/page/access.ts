@@ -153,9 +153,11 @@ async function resume(held: Held): Promise<boolean> {
   held.token = sessionStorage.getItem(TYPED_KEY) ?? held.token;
   const kept = readKept();
   if (kept === undefined || kept.issuer !== source?.issuer.name) return held.token !== undefined;
-  hold(held, kept);
-  source.renewal.watch(kept);
-  if (Date.now() >= kept.renewAtMs) await source.renewal.now();
+  // A refresh token is good once: the tab that this one was copied from will use it.
+  const tokens = (await source.isOwn) ? kept : { ...kept, refresh: undefined };
+  hold(held, tokens);
+  source.renewal.watch(tokens);
+  if (Date.now() >= tokens.renewAtMs) await source.renewal.now();
   return true;
 }
 

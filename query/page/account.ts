@@ -32,6 +32,7 @@ export function createAccount(actions: AccountActions): Account {
   const menu = byId('account');
   const access = byId('access');
   let name: string | undefined;
+  let wasIn = false;
 
   function open(reason: string): void {
     setText(byId('sign-in-reason'), reason);
@@ -70,8 +71,10 @@ export function createAccount(actions: AccountActions): Account {
       const isIn = state.kind === 'signed in';
       access.classList.toggle('attention', state.kind === 'signed out' || state.kind === 'over');
       document.body.classList.toggle('nobody', isNobody(state));
-      if (isIn) card.close();
-      else menu.hidePopover();
+      // A renewal disturbs nobody who is typing.
+      if (isIn && !wasIn) card.close();
+      if (!isIn) menu.hidePopover();
+      wasIn = isIn;
       if (state.kind === 'signed out') open(state.reason);
       if (state.kind === 'signing in' && !card.open) open('');
     },
@@ -102,7 +105,7 @@ async function fill(name: string | undefined, asked: Promise<Me>): Promise<void>
     const me = await asked;
     setText(byId('account-name'), name ?? me.subject);
     const rows = [
-      ...(name === undefined ? [] : [['Subject', me.subject]]),
+      ...(name === undefined || name === me.subject ? [] : [['Subject', me.subject]]),
       ['Tenant', me.tenant],
       [me.roles.length === 1 ? 'Role' : 'Roles', me.roles.join(', ') || 'none'],
     ];

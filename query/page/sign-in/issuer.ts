@@ -179,7 +179,7 @@ function checkSender(server: oauth.AuthorizationServer, sender: string | null): 
 
 function tokensOf(issuer: string, answer: oauth.TokenEndpointResponse, before?: Tokens): Tokens {
   const claims = oauth.getValidatedIdTokenClaims(answer);
-  const names = [claims?.name, claims?.preferred_username, claims?.email];
+  const names = [claims?.name, claims?.preferred_username, claims?.email, claims?.sub];
   const nowMs = Date.now();
   const lifetimeMs = lifetimeOf(answer.expires_in, answer.access_token, nowMs);
   return {

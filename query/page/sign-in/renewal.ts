@@ -22,12 +22,8 @@ const RETRY_LAST_MS = 30_000;
 /** Longer than this browsers' timers cannot wait. */
 const TIMER_MOST_MS = 2 ** 31 - 1;
 
-/** Makes a renewal that watches nothing. `isOwn` says whether the refresh token is this tab's and no copy. */
-export function createRenewal(
-  issuer: Issuer,
-  isOwn: () => Promise<boolean>,
-  listener: RenewalListener,
-): Renewal {
+/** Makes a renewal that watches nothing. */
+export function createRenewal(issuer: Issuer, listener: RenewalListener): Renewal {
   let watched: Tokens | undefined;
   let timer: number | undefined;
   let running: Promise<boolean> | undefined;
@@ -39,7 +35,7 @@ export function createRenewal(
   }
 
   async function renew(tokens: Tokens): Promise<boolean> {
-    if (tokens.refresh === undefined || !(await isOwn())) {
+    if (tokens.refresh === undefined) {
       listener.ends(tokens, `${issuer.host} gave this tab no way to renew it.`);
       return false;
     }

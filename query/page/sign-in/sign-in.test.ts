@@ -209,6 +209,12 @@ describe('a session', () => {
     accessTtlS = 2;
     const page = await openTab();
     const tails = watchTails(page);
+    // The issuer is away for two of the renewals.
+    let exchanges = 0;
+    await page.route(`${issuer.url}/token`, (route) => {
+      exchanges += 1;
+      return exchanges === 3 || exchanges === 4 ? route.abort() : route.continue();
+    });
     await signIn(page);
     await isStatus(page, 'Live');
     const sinceMs = Date.now();
@@ -233,7 +239,7 @@ describe('a session', () => {
     expect(values()).toEqual(Array.from({ length: written }, (_, i) => 1_000 + i));
     expect(tails.sockets).toBe(1);
     const reauthed = tails.received.filter(({ type }) => type === 'reauthed');
-    expect(reauthed.length).toBeGreaterThanOrEqual(4);
+    expect(reauthed.length).toBeGreaterThanOrEqual(3);
     expect(tails.sent.filter(({ type }) => type === 'reauth').length).toBeLessThan(12);
     expect(await page.innerText('#status-text')).toBe('Live');
 
@@ -276,7 +282,6 @@ describe('a session', () => {
       page.waitForEvent('popup'),
       page.evaluate(() => window.open(window.location.href)),
     ]);
-    await isStatus(copy, 'Live');
     // Each has a name of its own by then, and only the first a session that it may renew.
     const nameOf = (tab: Page) => tab.evaluate(() => sessionStorage.getItem('tailrace.tab'));
     const name = await nameOf(page);
@@ -284,6 +289,12 @@ describe('a session', () => {
       () => nameOf(copy),
       (other) => other !== name,
     );
+    const refreshOf = (tab: Page) =>
+      tab.evaluate(() => JSON.parse(sessionStorage.getItem('tailrace.session') ?? '').refresh);
+    await isStatus(copy, 'Live');
+    expect([typeof (await refreshOf(page)), typeof (await refreshOf(copy))]).toEqual([
+      ...['string', 'undefined'],
+    ]);
   });
 });
 

@@ -7,11 +7,12 @@ import { claimTab } from './tab.ts';
 export interface Source {
   readonly issuer: Issuer;
   readonly renewal: Renewal;
+  /** Whether what the tab has kept is its own, and no copy of another tab's. */
+  readonly isOwn: Promise<boolean>;
 }
 
 /** Makes the source of tokens that the server named. */
 export function openSource(signIn: SignIn, listener: RenewalListener): Source {
   const issuer = createIssuer(signIn);
-  const own = claimTab();
-  return { issuer, renewal: createRenewal(issuer, () => own, listener) };
+  return { issuer, renewal: createRenewal(issuer, listener), isOwn: claimTab() };
 }
