@@ -91,7 +91,7 @@ function ingestInto(options: {
     stop: () => writer.stop(),
     async write(asset, channel, points, { tenant = 'acme', labels = {}, unit = null } = {}) {
       const kind = typeof points[0]?.[1] === 'string' ? 'state' : 'number';
-      const firstUs = Math.min(...points.map(([ms]) => ms)) * 1_000;
+      const firstUs = Math.round(Math.min(...points.map(([ms]) => ms)) * 1_000);
       const identity = { tenant, asset, channel, labels };
       const [series] = await catalogue.ensure([{ ...identity, kind, firstUs, unit }]);
       if (series === undefined) throw new Error('the catalogue made no series');

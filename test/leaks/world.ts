@@ -156,7 +156,8 @@ export async function openWorld(series = SERIES, { refresh = true } = {}): Promi
       // A subject for each, so that limits for one are not met by all together.
       const further = { ...claims, caller: name, sub: `caller ${name}` };
       const token =
-        tokens.get(name) ?? (await server.token({ tenant, roles: [...roles], claims: further }));
+        tokens.get(name) ??
+        (await server.token({ tenant, roles: [...roles], claims: further, ttlS: 43_200 }));
       tokens.set(name, token);
       return token;
     },
