@@ -3,15 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { Argument, Command } from 'commander';
 import { systemClock } from '../../lib/clock.ts';
-import { readConfig } from '../../lib/config.ts';
+import { type Config, readConfig } from '../../lib/config.ts';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
 import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
-import { loadPolicy } from '../../policies/decide/policy.ts';
+import { shippedBundlePath } from '../../policies/bundles/bundle.ts';
+import { inspectBundle } from '../../policies/bundles/inspect.ts';
+import { createDecider, createDecisionDesk } from '../../policies/decide/decider.ts';
+import type { Decider, OnDecision } from '../../policies/decide/decision.ts';
+import { adoptEvaluator } from '../../policies/decide/evaluator.ts';
 import { exportAccess } from '../../policies/export/access.ts';
 import { emqxAcl } from '../../policies/export/emqx.ts';
 import { mosquittoAcl } from '../../policies/export/mosquitto.ts';
-import { readPrincipals } from '../../policies/export/principals.ts';
+import { type Principal, readPrincipals } from '../../policies/export/principals.ts';
+import { policyOptions } from '../ground.ts';
 
 interface ExportOptions {
   readonly principals?: string;
@@ -42,25 +47,21 @@ async function readInput(path: string | undefined): Promise<string> {
   try {
     return path === undefined ? await text(process.stdin) : await readFile(path, 'utf8');
   } catch (thrown) {
-    throw new TailraceError('principals_invalid', `${path} cannot be read (${messageOf(thrown)}).`);
+    throw new TailraceError(
+      'principals_invalid',
+      `${path ?? 'Standard input'} cannot be read (${messageOf(thrown)}).`,
+    );
   }
 }
 
 async function exportAcl(
   broker: keyof typeof WRITERS,
-  principals: ReturnType<typeof readPrincipals>,
+  principals: readonly Principal[],
   ingester: string | undefined,
 ): Promise<string> {
-  const config = readConfig(process.env);
   const failures: string[] = [];
-  const policy = await loadPolicy({
-    metrics: createMetrics(),
-    log: createLog('silent'),
-    clock: systemClock,
-    location: config.POLICY_BUNDLE,
-    onDecision: ({ input, fault }) => {
-      if (fault !== undefined) failures.push(`user of subject ${input.claims.sub}: ${fault}`);
-    },
+  const policy = await openDecider(readConfig(process.env), ({ input, fault }) => {
+    if (fault !== undefined) failures.push(`user of subject ${input.claims.sub}: ${fault}`);
   });
   const nowMs = systemClock();
   const { access, faults } = exportAccess(policy, principals, nowMs);
@@ -70,4 +71,18 @@ async function exportAcl(
     throw new TailraceError('policy_export_impossible', `The ACL cannot be written:\n${said}`);
   }
   return WRITERS[broker](access, { revision: policy.revision, nowMs, ingester });
+}
+
+/** The rules that a process with this configuration would start with: signed, where it asks for that. */
+async function openDecider(config: Config, onDecision: OnDecision): Promise<Decider> {
+  const { location, ...options } = policyOptions(config);
+  // What comes with the program needs no signature.
+  const bundle =
+    location === undefined ? { location: shippedBundlePath() } : { ...options, location };
+  const { image, revision } = await inspectBundle({ ...bundle, clock: systemClock });
+  const desk = createDecisionDesk({
+    ...{ metrics: createMetrics(), log: createLog('silent') },
+    onDecision,
+  });
+  return createDecider(await adoptEvaluator(image), revision, desk);
 }
