@@ -116,6 +116,14 @@ function watchTails(page: Page) {
   return seen;
 }
 
+/** An ID token with another nonce; whose signature it is the code flow does not ask. */
+function ofOther(idToken: string): string {
+  const [head, payload = '', signature] = idToken.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  const other = Buffer.from(JSON.stringify({ ...claims, nonce: 'other' })).toString('base64url');
+  return [head, other, signature].join('.');
+}
+
 describe('signing in at an issuer', () => {
   it('leads from the card to the issuer and back to the very view, with live lines, and out again', async () => {
     const page = await openTab();
@@ -150,7 +158,7 @@ describe('signing in at an issuer', () => {
     await leave(page);
   });
 
-  it('asks with PKCE, state and nonce, and uses no answer that it did not ask for', async () => {
+  it('asks with PKCE, state and nonce, and takes no answer that it did not ask for', async () => {
     const page = await openTab();
     const exchanges: string[] = [];
     page.on('request', (request) => {
@@ -175,6 +183,14 @@ describe('signing in at an issuer', () => {
     );
     expect(await reasonOf(page)).toContain('comes from another issuer');
     expect(exchanges).toEqual([]);
+    // An ID token that was made for another sign-in.
+    await page.route(`${issuer.url}/token`, async (route) => {
+      const response = await route.fetch();
+      const tokens = await response.json();
+      await route.fulfill({ response, json: { ...tokens, id_token: ofOther(tokens.id_token) } });
+    });
+    await signIn(page);
+    expect(await reasonOf(page)).toContain('"nonce"');
   });
 
   it('says so when the issuer does not let one in', async () => {
