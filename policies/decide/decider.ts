@@ -14,6 +14,9 @@ const DECISION_BUCKETS_S = [
   0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05,
 ];
 
+/** In base 36: 78 billion decisions. */
+const COUNT_DIGITS = 7;
+
 /** What the deciders of one process share, whatever their revision. */
 export interface DecisionDesk {
   readonly log: Log;
@@ -34,7 +37,8 @@ export function createDecisionDesk(options: {
     'time that one policy decision took',
     DECISION_BUCKETS_S,
   );
-  // A prefix of its own for each process, and a count: short, unique, and no system call a decision.
+  // A prefix of its own for each process, and a count: short, unique, and no system call a decision. Always of one
+  // length, so that an answer's length tells nothing, and in the order in which they were made.
   const process = randomBytes(6).toString('base64url');
   let decisions = 0;
   return {
@@ -43,7 +47,7 @@ export function createDecisionDesk(options: {
     took: (seconds) => duration.observe(seconds),
     nextId() {
       decisions += 1;
-      return `${process}-${decisions.toString(36)}`;
+      return `${process}-${decisions.toString(36).padStart(COUNT_DIGITS, '0')}`;
     },
   };
 }
