@@ -1,17 +1,11 @@
 // The ingesting half of a process: writer, refresher, pipeline, and the source that feeds it.
 
-import { createDeviceAccess, type DeviceAccess } from '../ingest/device-access.ts';
+import { createDeviceLogin, type Device } from '../ingest/device-login.ts';
 import { watchDevices } from '../ingest/device-watch.ts';
 import { flushLimits } from '../ingest/flush-rule.ts';
 import { createIngester } from '../ingest/ingester.ts';
 import { systemClock } from '../lib/clock.ts';
-import { messageOf } from '../lib/errors.ts';
-import type { Publisher } from '../lib/mqtt/broker-sessions.ts';
-import {
-  type Credentials,
-  type Refusal,
-  startEmbeddedBroker,
-} from '../lib/mqtt/embedded-broker.ts';
+import { startEmbeddedBroker } from '../lib/mqtt/embedded-broker.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import { startSubscription } from '../lib/mqtt/subscription.ts';
 import { insertDeadLetters } from '../store/dead-letters.ts';
@@ -25,11 +19,6 @@ export interface IngestParts {
   receiving(): boolean;
   /** Of the embedded broker. */
   readonly brokerUrl: string | undefined;
-}
-
-/** A client of the embedded broker; without an access of its own it is an anonymous one, which may all. */
-interface Device extends Publisher {
-  readonly access: DeviceAccess | undefined;
 }
 
 /** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
@@ -78,7 +67,7 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
       host: config.MQTT_HOST,
       port: config.MQTT_PORT,
       handler,
-      authenticate: (credentials) => authenticate(ground, credentials),
+      authenticate: createDeviceLogin({ anonymous: config.MQTT_ANONYMOUS, tokens, policy }),
       authorizePublish: (device, topic) =>
         device.access === undefined || device.access.mayPublish(topic, systemClock()),
       authorizeSubscribe: (device, filter) =>
@@ -92,23 +81,4 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
   );
   lifecycle.add(watchDevices({ broker, policy, revocations, clock: systemClock, log }));
   return broker;
-
-  async function authenticate(
-    { config: { MQTT_ANONYMOUS } }: Ground,
-    credentials: Credentials,
-  ): Promise<Device | Refusal> {
-    if (credentials.password === undefined) {
-      if (MQTT_ANONYMOUS === 'loopback' && credentials.loopback) {
-        return { tenant: undefined, access: undefined };
-      }
-      return { refused: 'a token is needed as the password' };
-    }
-    try {
-      const claims = await tokens.verify(credentials.password);
-      const access = createDeviceAccess({ policy, revocations, claims });
-      return { tenant: claims.tenant, access };
-    } catch (cause) {
-      return { refused: messageOf(cause) };
-    }
-  }
 }

@@ -31,6 +31,8 @@ import { createReceiptClock } from './receipt-clock.ts';
 /** Why a client may not connect. */
 export interface Refusal {
   readonly refused: string;
+  /** Nothing is wrong with the client: it may come again. */
+  readonly unavailable?: boolean;
 }
 
 export interface Credentials {
@@ -76,6 +78,7 @@ const CLIENTS_MAX = 10_000;
 const RETAINED_TOPICS_MAX = 100_000;
 const FLUSH_MAX_MS = 1_000;
 /** CONNACK codes of MQTT 3.1.1 clause 3.2.2.3. */
+const SERVER_UNAVAILABLE = 3;
 const BAD_CREDENTIALS = 4;
 
 function isLoopback(socket: Socket): boolean {
@@ -83,8 +86,9 @@ function isLoopback(socket: Socket): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 
-function authenticateError(reason: string): AuthenticateError {
-  return Object.assign(new Error(reason), { returnCode: BAD_CREDENTIALS as never });
+function authenticateError({ refused, unavailable = false }: Refusal): AuthenticateError {
+  const returnCode = unavailable ? SERVER_UNAVAILABLE : BAD_CREDENTIALS;
+  return Object.assign(new Error(refused), { returnCode: returnCode as never });
 }
 
 /** What the hooks of one broker share. */
@@ -181,13 +185,13 @@ function hooks<P extends Publisher>(state: BrokerState<P>): AedesOptions {
           if ('refused' in outcome) {
             state.refusals('connect');
             options.log.warn({ clientId, reason: outcome.refused }, 'MQTT: refused');
-            done(authenticateError(outcome.refused), false);
+            done(authenticateError(outcome), false);
             return;
           }
           state.sessions.begin(client, outcome);
           done(null, true);
         })
-        .catch((cause: unknown) => done(authenticateError(messageOf(cause)), false));
+        .catch((cause: unknown) => done(authenticateError({ refused: messageOf(cause) }), false));
     },
     authorizePublish: (client, packet, done) => takePublish(state, client, packet, done),
     authorizeSubscribe(client, subscription, done) {
