@@ -2,6 +2,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Claims } from '../../policies/grant.ts';
+import { requireAllowed } from '../authority.ts';
 import { afterTaking, waitMs } from '../limits/bucket.ts';
 import type { Connection } from './connection.ts';
 import { adopt } from './decide.ts';
@@ -60,8 +61,7 @@ async function renew(connection: Connection, token: string): Promise<void> {
   if (!connection.isOpen) return;
   checkSame(right.claims, renewed);
   const nowMs = clock();
-  const grant = askFor(connection, renewed, nowMs);
-  if (!grant.allow) throw new TailraceError('forbidden', grant.reason);
+  const grant = requireAllowed(askFor(connection, renewed, nowMs));
   adopt(connection, renewed, grant, nowMs);
   // Whether it is revoked has to be looked up for this one.
   right.revocations = -1;

@@ -4,7 +4,7 @@ import type { Grant, Obligations } from '../../policies/grant.ts';
 import type { Series } from '../../store/series.ts';
 import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { type ChangingPolicy, changingPolicy } from '../../test/policy.ts';
-import { startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
+import { readJson, startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
 import { connectTail, type Frame, openStream, type TailClient } from '../../test/tail-client.ts';
 
 const MINUTE = 60_000;
@@ -193,6 +193,22 @@ describe('an obligation that appears', () => {
     expect(await client.next('error')).toMatchObject({ id: 'a', code: 'forbidden', max_series: 1 });
     client.send({ type: 'subscribe', id: 'b', series: ['rig-1/spp'] });
     await client.next('subscribed');
+  });
+});
+
+describe('a ticket', () => {
+  it('opens nothing for whom tails are denied by then', async () => {
+    const headers = { authorization: `Bearer ${await server.token()}` };
+    const ticketOf = async () => {
+      const answer = await fetch(`${server.url}/v1/tickets`, { method: 'POST', headers });
+      return (await readJson(answer)).ticket;
+    };
+    const [socket, stream] = [await ticketOf(), await ticketOf()];
+    rules.put(denied('not any more'));
+    const query = `?ticket=${socket}`;
+    await expect(connectTail({ url: server.url, query })).rejects.toMatchObject({ status: 403 });
+    const opened = await openStream(`${server.url}/v1/tail?match={}&ticket=${stream}`);
+    expect(opened.response.status).toBe(403);
   });
 });
 

@@ -120,7 +120,11 @@ export function streamRoute(
     grant: { action: 'tail' },
     ticket: true,
     summary:
-      'Follows series live: as a WebSocket (subprotocols `tailrace.json` and `tailrace.msgpack`), or as an event stream.',
+      'Follows series live: as a WebSocket (subprotocols `tailrace.json` and `tailrace.msgpack`), or as an event stream. ' +
+      'What a caller may see is decided again while a tail is open: a frame `series` says which were `added` and ' +
+      '`removed`, `subscribed` comes again where obligations changed, and `bye` says why it ends. 30 s before a token is ' +
+      'over a frame `warning` says so (`token_expiring`, `expires_at`): a WebSocket then sends ' +
+      '`{"type":"reauth","token":…}` and is answered `reauthed`; an event stream is opened anew, from its last event.',
     parameters: PARAMETERS,
     types: [EVENT_STREAM],
     prepare(request) {

@@ -51,8 +51,8 @@ interface End {
   readonly position: Position;
 }
 
-export const POINT_BYTES = 96;
-export const BUCKET_BYTES = 160;
+const POINT_BYTES = 96;
+const BUCKET_BYTES = 160;
 const BUCKET_FIRST_MS = 1_000;
 /** A reader that is behind by buckets of an hour has lost the thread. */
 const BUCKET_WIDEST_MS = 3_600_000;
