@@ -148,3 +148,18 @@ test('what the policy said is forgotten at once when told so', () => {
   expect(access.mayPublish('t/acme/rig-1/load', NOW_MS)).toBe(false);
   expect(access.mayReceive('t/acme/rig-1/load', NOW_MS)).toBe(false);
 });
+
+test('of a device with more topics than are remembered, those that get the same answer are recorded as one', async () => {
+  let recorded = 0;
+  const logged = await loadPolicy({
+    ...{ metrics: createMetrics(), log: createLog('silent'), clock: () => NOW_MS },
+    onDecision: () => {
+      recorded += 1;
+    },
+  });
+  const access = accessOf(logged, claims());
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 1_500; i++) access.mayPublish(`t/acme/rig-1/c${i}`, NOW_MS + round);
+  }
+  expect(recorded).toBe(1_001);
+});

@@ -93,6 +93,8 @@ function createTopicDecisions(
   const remembered = new Map<string, Remembered>();
   /** Its selectors stand in memory once, however many topics have the same: a list of assets may be long. */
   let newest: Grant | undefined;
+  /** More topics than are remembered: from then on those that get the same answer are recorded as one. */
+  let hasOverflowed = false;
 
   function share(grant: Grant): Grant {
     const same = newest !== undefined && sameSelectors(newest.selectors, grant.selectors);
@@ -117,9 +119,12 @@ function createTopicDecisions(
     may(topic, nowMs) {
       const known = remembered.get(topic);
       if (known !== undefined && nowMs < known.untilMs) return known.may;
-      const decided = decide(topic, nowMs, known?.grant);
+      const decided = decide(topic, nowMs, known?.grant ?? (hasOverflowed ? newest : undefined));
       if (decided === undefined) return false;
-      if (known === undefined && remembered.size >= TOPICS_MAX) remembered.clear();
+      if (known === undefined && remembered.size >= TOPICS_MAX) {
+        hasOverflowed = true;
+        remembered.clear();
+      }
       remembered.set(topic, decided);
       return decided.may;
     },
