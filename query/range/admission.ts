@@ -16,6 +16,9 @@ const STEPS: readonly (readonly [text: string, ms: number])[] = [
   ...[1, 2, 3, 6, 12].map((n) => [`${n}h`, n * 3_600_000] as const),
 ];
 
+/** A step that is still too fine is made wider by so much at least, so that no budget takes long to meet. */
+const WIDER = 1.05;
+
 /** The smallest usual step of at least so many ms: `[as text, in ms]`; whole days above half a day. */
 function usualStepAtLeast(ms: number): readonly [text: string, ms: number] {
   const usual = STEPS.find(([, stepMs]) => stepMs >= ms);
@@ -53,7 +56,7 @@ export function withinBudget(
     const { startUs, endUs, stepUs } = within;
     if (bucketsOf(startUs, endUs, stepUs) * seriesCount <= max) break;
     const [, byBudgetMs] = stepWithin(endUs - startUs, seriesCount, max);
-    const [, widerMs] = usualStepAtLeast(stepUs / 1_000 + 1);
+    const [, widerMs] = usualStepAtLeast((stepUs / 1_000) * WIDER);
     if (seriesCount > max || widerMs > STEP_MAX_MS) throw overBudget(max, seriesCount);
     within = clampRange(grant, { ...domain, stepUs: Math.max(byBudgetMs, widerMs) * 1_000 }, nowUs);
   }

@@ -44,8 +44,10 @@ export function askedStepMs(query: RangeQuery): number | null {
 /**
  * What the store is asked. Weeks start on Mondays and obligations count from 1970: everything is moved by the origin of
  * the buckets before it is clamped, and back again after.
+ *
+ * @throws TailraceError `forbidden` where the budget of points is too small for these series, `too_costly`.
  */
-function requestOf(
+export function requestOf(
   query: RangeQuestion,
   series: readonly Series[],
   grant: Grant,
