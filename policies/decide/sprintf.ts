@@ -54,7 +54,7 @@ function numberText(directive: Directive, value: number): string | undefined {
     const digits = BigInt(value).toString(base);
     return signed(directive, value, verb === 'X' ? digits.toUpperCase() : digits);
   }
-  if (verb === 'f') return signed(directive, value, value.toFixed(Math.min(precision ?? 6, 100)));
+  if (verb === 'f') return signed(directive, value, fixed(value, Math.min(precision ?? 6, 40)));
   if (verb === 'e') return signed(directive, value, exponent(value.toExponential(precision ?? 6)));
   if (verb === 'g' && precision === undefined) return signed(directive, value, plain(value));
   return undefined;
@@ -82,10 +82,20 @@ function plain(value: unknown): string {
   return typeof value === 'number' ? plainNumber(value) : regoText(value);
 }
 
-/** Go's %v: the shortest digits, with an exponent below 1e-4 and from 1e21 on; whole numbers without one. */
+/** Go's %v: whole numbers as they are, else the shortest digits, with an exponent below 1e-4 and from 1e6 on. */
 function plainNumber(value: number): string {
   if (Number.isInteger(value)) return BigInt(value).toString();
-  return Math.abs(value) < 1e-4 ? exponent(value.toExponential()) : String(value);
+  const size = Math.abs(value);
+  return size < 1e-4 || size >= 1e6 ? exponent(value.toExponential()) : String(value);
+}
+
+/** Go rounds a tie to the even digit, JavaScript away from zero. */
+function fixed(value: number, digits: number): string {
+  const rounded = value.toFixed(digits);
+  const exact = value.toFixed(digits + 50);
+  const cut = exact.slice(0, -50);
+  const isTie = /^50*$/.test(exact.slice(-50)) && digits > 0;
+  return isTie && '02468'.includes(cut.at(-1) ?? '') ? cut : rounded;
 }
 
 /** Go writes at least two digits of an exponent. */
@@ -136,5 +146,5 @@ function quote(text: string): string {
 
 function goType(value: unknown): string {
   if (typeof value !== 'number') return 'string';
-  return Number.isInteger(value) ? 'int' : 'float64';
+  return Number.isInteger(value) ? 'int64' : 'float64';
 }
