@@ -6,7 +6,7 @@ import { TailraceError } from '../lib/errors.ts';
 import type { Feed } from '../lib/feed/feed.ts';
 import { createRing } from '../lib/feed/ring.ts';
 import { createLog } from '../lib/log.ts';
-import { createMetrics } from '../lib/metrics.ts';
+import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { loadPolicy } from '../policies/decide/policy.ts';
 import type { Claims } from '../policies/grant.ts';
 import { createRevocations, type Revocations } from '../policies/tokens/revocations.ts';
@@ -29,6 +29,7 @@ export interface SessionHouse {
   readonly rules: ChangingPolicy;
   readonly revocations: Revocations;
   readonly feed: Feed;
+  readonly metrics: Metrics;
   readonly services: TailServices;
   /** Claims by the text that `reauth` brings as a token. */
   readonly tokens: Map<string, Claims>;
@@ -123,7 +124,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
     hub: await createHub({ feed, catalogue, clock, log }),
     limits: createLimits({ amounts: amountsOf(readConfig({})), metrics }),
     rechecks: createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log }),
-    finder: createFinder(catalogue),
+    finder: createFinder(catalogue, metrics),
     counters: {
       delivered: { inc: () => undefined },
       dropped: { inc: () => undefined },
@@ -131,7 +132,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
     },
   };
   return {
-    ...{ rules, revocations, feed, services, tokens },
+    ...{ rules, revocations, feed, metrics, services, tokens },
     make(asset, channel, labels = {}) {
       const series: Series = {
         ...{ id: index.size + 1, tenant: 'acme', asset, channel, labels },

@@ -1,5 +1,6 @@
 // What a changed decision leaves to be done in a connection's turn: subscriptions whose obligations changed are built
 // again, and series that a wider decision allows are looked for.
+import type { Metrics } from '../../lib/metrics.ts';
 import type { Grant } from '../../policies/grant.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
 import { type Choice, resolveChoice } from '../choice.ts';
@@ -16,9 +17,10 @@ export interface Finder {
 }
 
 /** Looks through the catalogue, once for all who ask the same. */
-export function createFinder(catalogue: Catalogue): Finder {
+export function createFinder(catalogue: Catalogue, metrics: Metrics): Finder {
   const kept = new Map<string, readonly number[]>();
   let size = -1;
+  metrics.bounded('tail_choices', () => kept.size, KEPT_MAX);
   return {
     find(choice, grant) {
       // Series only ever come; with another size the answers may be others too.

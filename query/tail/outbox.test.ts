@@ -93,6 +93,40 @@ describe('an outbox', () => {
     expect(steps).toBeLessThan(20);
   });
 
+  it('forgets a series without a trace, whatever waits of it and however', () => {
+    const point = fc.record({
+      series: fc.integer({ min: 1, max: 4 }),
+      t: fc.integer({ min: 0, max: 20_000_000 }),
+      conflate: fc.boolean(),
+      ends: fc.boolean(),
+    });
+    const kept = fc.subarray([1, 2, 3, 4]).map((ids) => new Set(ids));
+    fc.assert(
+      fc.property(fc.array(point), kept, fc.boolean(), (points, ids, latestOnly) => {
+        const [all, own] = [
+          createOutbox({ latestOnly, start }),
+          createOutbox({ latestOnly, start }),
+        ];
+        const isOwn = ({ series }: { series: number }) => ids.has(series);
+        const mayConflate = points.findIndex(isOwn);
+        for (const [i, one] of points.entries()) {
+          for (const outbox of isOwn(one) ? [all, own] : [all]) {
+            outbox.push(one.series, one.t, i, 0);
+            if (one.ends || i === points.length - 1) outbox.reached(at(i + 1));
+          }
+          // An outbox without points cannot become buckets, so that both have to have some.
+          if (one.conflate && i >= mayConflate && mayConflate >= 0) {
+            for (const outbox of [all, own]) outbox.conflate();
+          }
+        }
+        for (const outbox of [all, own]) outbox.reached(at(points.length));
+        all.keepOnly(ids);
+        expect(all.bytes).toBe(own.bytes);
+        expect({ ...all.take(), position: 0 }).toEqual({ ...own.take(), position: 0 });
+      }),
+    );
+  });
+
   it('loses no point from the count, no extreme and no end, however often it is conflated', () => {
     const point = fc.record({
       series: fc.integer({ min: 1, max: 3 }),

@@ -173,6 +173,26 @@ describe('what is read while a right ends', () => {
   });
 });
 
+it('looks for what a wider decision allows once for all who ask the same, and forgets the answers', async () => {
+  const house = await open();
+  const spp = house.make('rig-1', 'spp');
+  const { finder } = house.services;
+  const grant = house.rules.policy.decide({ action: 'tail', claims: claimsOf(0), nowMs });
+  const matching = (channel: string) =>
+    ({ kind: 'match', selector: [{ label: 'channel', op: '=', value: channel }] }) as const;
+  const found = finder.find(matching('spp'), grant);
+  expect(found).toEqual([spp.id]);
+  expect(finder.find(matching('spp'), { ...grant, decisionId: 'another' })).toBe(found);
+  expect(finder.find(matching('spp'), { ...grant, selectors: [] })).toEqual([]);
+  house.make('rig-2', 'spp');
+  expect(finder.find(matching('spp'), grant)).toHaveLength(2);
+  for (let i = 0; i < 100; i += 1) finder.find(matching(`c${i}`), grant);
+  const text = await house.metrics.exposition();
+  const size = Number(/^tailrace_tail_choices_size (\d+)$/m.exec(text)?.[1]);
+  const max = Number(/^tailrace_tail_choices_max (\d+)$/m.exec(text)?.[1]);
+  expect([size > 0, size <= max]).toEqual([true, true]);
+});
+
 describe('a tail that lives for long', () => {
   it('is decided again each minute, at a time of its own, as the renewal of the same decision', async () => {
     const house = await open();

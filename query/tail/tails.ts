@@ -157,7 +157,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   const { policy, revocations } = authority;
   const connectionsMax = CONNECTIONS_MAX;
   const rechecks = createRechecks({ policy, revocations, connectionsMax, metrics, log });
-  const finder = createFinder(catalogue);
+  const finder = createFinder(catalogue, metrics);
   const services: TailServices = {
     ...{ hub, authority, limits, rechecks, finder, clock, log, counters },
     ...{ catalogue, rangeReader, feed },
