@@ -14,6 +14,12 @@ export const AREAS: readonly Area[] = [
     open: async (context) => (await import('./cases/range.ts')).openRange(context),
   },
   {
+    name: 'policy',
+    about:
+      'decisions, tokens, activation of bundles, and revocation to the last frame of open tails',
+    open: async (context) => (await import('./cases/policy.ts')).openPolicyArea(context),
+  },
+  {
     name: 'micro',
     about: 'single modules, against the least that their work could cost',
     open: async (context) => (await import('./micro/area.ts')).openMicro(context),

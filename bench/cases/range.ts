@@ -1,10 +1,10 @@
 // Range latency: /v1/range of one series of 10-second data at width 1200, asked over HTTP, for spans from an hour to a
 // year, against the same SQL through the `postgres` driver alone.
-import { Agent, get } from 'node:http';
 import type postgres from 'postgres';
 import type { Database } from '../../sql/connection.ts';
 import { startRefresher } from '../../store/refresher.ts';
 import type { BenchCase, BenchContext, OpenArea } from '../case.ts';
+import { type Ask, openClient } from '../services/client.ts';
 import { startBenchServer } from '../services/query-server.ts';
 import { createSeries, type Ground, prepareGround, seedSeries } from '../setup.ts';
 import { percentile } from '../statistics.ts';
@@ -40,7 +40,8 @@ interface Statement {
 export async function openRange(context: BenchContext): Promise<OpenArea> {
   const ground = await prepareGround(context);
   const endMs = await fill(ground, context);
-  const ask = await openClient(ground, context);
+  // A server as the program starts it.
+  const ask = openClient(await startBenchServer(ground, context), context.lifecycle);
   const cases: BenchCase[] = [];
   for (const span of SPANS) {
     const probes = await record(ground.database, ask, pathsOf(span.ms, endMs, context.quick));
@@ -85,30 +86,6 @@ function pathsOf(spanMs: number, endMs: number, quick: boolean): string[] {
     });
     return `/v1/range?${query}`;
   });
-}
-
-/** Asks for a path and gives the answer's body, read to its end. */
-type Ask = (path: string) => Promise<Buffer>;
-
-/** A server as the program starts it, and a client that keeps one connection to it. */
-async function openClient(ground: Ground, context: BenchContext): Promise<Ask> {
-  const server = await startBenchServer(ground, context);
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  context.lifecycle.add({ name: 'bench client', stop: async () => agent.destroy() });
-  const headers = { authorization: `Bearer ${server.token}` };
-  return (path) =>
-    new Promise((resolve, reject) => {
-      get(new URL(path, server.url), { agent, headers }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          const body = Buffer.concat(chunks);
-          if (response.statusCode === 200) resolve(body);
-          else reject(new Error(`${response.statusCode} for ${path}: ${body}`));
-        });
-      }).on('error', reject);
-    });
 }
 
 /** Asks for each path once, noting the statements that the driver sends meanwhile. */

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
 import { readConfig } from '../../lib/config.ts';
+import type { Policy } from '../../policies/decide/decision.ts';
 import { loadPolicy } from '../../policies/decide/policy.ts';
 import { issueToken } from '../../policies/tokens/issue.ts';
+import type { Revocations } from '../../policies/tokens/revocations.ts';
 import { openSigningKey } from '../../policies/tokens/signing-key.ts';
 import { createTokenVerifier, type TokenProfile } from '../../policies/tokens/verifier.ts';
 import { amountsOf } from '../../query/limits/amounts.ts';
@@ -24,36 +26,42 @@ const PROFILE: TokenProfile = {
 };
 const TOKEN_TTL_S = 24 * 3600;
 
-/** Starts it on a port of the system's choice; it stops with the area. */
+export interface BenchServer {
+  readonly url: string;
+  /** Of a viewer. */
+  readonly token: string;
+  /** Another of the same viewer, with further claims. */
+  issue(claims: Readonly<Record<string, unknown>>): Promise<string>;
+  readonly revocations: Revocations;
+}
+
+/** Starts it on a port of the system's choice, with the shipped policy unless given; it stops with the area. */
 export async function startBenchServer(
   { database, feed, metrics, catalogue }: Ground,
   { log, lifecycle }: BenchContext,
-): Promise<{ url: string; token: string }> {
+  given?: Policy,
+): Promise<BenchServer> {
   const clock = systemClock;
   const folder = await mkdtemp(join(tmpdir(), 'tailrace-bench-key-'));
   lifecycle.add({ name: 'key folder', stop: () => rm(folder, { recursive: true }) });
   const key = await openSigningKey(folder);
-  const order = { tenant: TENANT, roles: ['viewer'], ttlS: TOKEN_TTL_S, nowMs: clock() };
-  const { token } = await issueToken(key, PROFILE, order);
+  const issue = async (claims: Readonly<Record<string, unknown>>) => {
+    const order = { tenant: TENANT, roles: ['viewer'], ttlS: TOKEN_TTL_S, claims, nowMs: clock() };
+    return (await issueToken(key, PROFILE, order)).token;
+  };
   const keys = { kind: 'local', key } as const;
+  const tokens = await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics });
   const latest = lifecycle.add(await openLatest({ database, feed, catalogue, metrics, log }));
   const server = lifecycle.add(
     await startQueryServer({
-      host: '127.0.0.1',
-      port: 0,
-      catalogue,
+      ...{ host: '127.0.0.1', port: 0, catalogue, latest, feed, tokens, clock, log, metrics },
       rangeReader: createRangeReader({ database, feed, metrics }),
-      latest,
-      feed,
-      policy: await loadPolicy({ metrics, log, clock }),
-      tokens: await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics }),
-      clock,
-      log,
-      metrics,
+      policy: given ?? (await loadPolicy({ metrics, log, clock })),
       limits: amountsOf(readConfig({})),
       corsOrigins: [],
       readiness: async () => ({}),
     }),
   );
-  return { url: server.url, token };
+  const { revocations } = tokens;
+  return { url: server.url, token: await issue({}), issue, revocations };
 }
