@@ -74,10 +74,10 @@ export function readChoice(reader: ParameterReader): Choice {
 
 /**
  * What a selector may take over all series, in ms. Values are asked once each, so this is met only by expressions of
- * hundreds of instructions over many series of different channels (up to 4 ms a series); the loop is everybody's.
+ * hundreds of instructions over many series of different channels (up to 9 ms a series); the loop is everybody's.
  */
 const SELECTION_MAX_MS = 1_000;
-const LOOK_AT_THE_CLOCK_EVERY = 256;
+const LOOK_AT_THE_CLOCK_EVERY = 64;
 
 /** Series that a selector can find: those of one asset where it names one, as most do. */
 function candidates(selector: Selector, { tenant }: Grant, catalogue: Catalogue) {
