@@ -45,6 +45,8 @@ export interface TokenVerifier {
    * be had.
    */
   verify(token: string): Promise<Claims>;
+  /** Whether a token was verified before and is remembered: to verify it again costs next to nothing. */
+  knows(token: string): boolean;
   /** Which of them are over before their time; `verify` looks here each time. */
   readonly revocations: Revocations;
   /**
@@ -134,6 +136,7 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
     keepUp() {
       for (const source of new Set(sources.values())) source.keepUp();
     },
+    knows: (token) => known.has(hash('sha256', token, 'base64')),
     async verify(token) {
       checkLength(token);
       const digest = hash('sha256', token, 'base64');

@@ -153,6 +153,17 @@ describe('an address at its limit', () => {
     expect((await ask('/public')).status).toBe(200);
   });
 
+  it('of requests without a verified token keeps nobody out whose token is known', async () => {
+    await start({ address: { requestsPerS: 3 } });
+    const [ann, bob] = [await service.token('acme', 'ann'), await service.token('acme', 'bob')];
+    expect((await ask('/own', ann)).status).toBe(200);
+    const statuses = [];
+    for (let n = 0; n < 4; n++) statuses.push((await ask('/own', 'nonsense')).status);
+    expect(statuses).toEqual([401, 401, 401, 429]);
+    expect((await ask('/own', ann)).status).toBe(200);
+    expect(await told(await ask('/own', bob))).toEqual([429, '1', 'address requests']);
+  });
+
   it('is charged for WebSockets that are refused', async () => {
     await start({ address: { requestsPerS: 2 } });
     const statuses = [];

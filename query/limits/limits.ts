@@ -16,8 +16,11 @@ export interface Admission {
 }
 
 export interface Limits {
-  /** @throws TailraceError `too_many_requests` where an address sent too much that nobody answers for. */
-  checkAddress(peer: string): void;
+  /**
+   * Behind a proxy, friend and foe have one address: `isExcused` is asked where it is at its limit.
+   * @throws TailraceError `too_many_requests` where an address sent too much that nobody answers for.
+   */
+  checkAddress(peer: string, isExcused?: () => boolean): void;
   /** Counts a request of an address that no verified token stood behind. */
   chargeAddress(peer: string): void;
   /** Counts a connection of an address that has something to do. @throws TailraceError `too_many_connections`. */
@@ -128,7 +131,11 @@ export function createLimits(options: LimitsOptions): Limits {
   }
 
   return {
-    checkAddress: (peer) => checkBucket('address requests', addressRequests, addressKey(peer), 1),
+    checkAddress(peer, isExcused) {
+      const key = addressKey(peer);
+      if (addressRequests.waitMs(key, 1, clock()) === 0 || isExcused?.() === true) return;
+      checkBucket('address requests', addressRequests, key, 1);
+    },
     chargeAddress: (peer) => addressRequests.take(addressKey(peer), 1, clock()),
     enterConnection(peer) {
       const key = addressKey(peer);
