@@ -173,8 +173,12 @@ async function tried(keeper: Keeper, packed: Uint8Array): Promise<Candidate> {
 }
 
 async function confirm(keeper: Keeper): Promise<void> {
-  const nowMs = keeper.options.clock();
-  keeper.force.dispatch({ kind: 'confirmed', atMs: nowMs });
+  const { force, source, options } = keeper;
+  const nowMs = options.clock();
+  if (force.state().fault !== undefined) {
+    options.log.info({ source: source.location }, 'the source of the policy has what is in force');
+  }
+  force.dispatch({ kind: 'confirmed', atMs: nowMs });
   if (nowMs - keeper.keptMs >= KEEP_CONFIRMED_MS) await keep(keeper);
 }
 
@@ -185,12 +189,12 @@ async function keep(keeper: Keeper, packed?: Uint8Array): Promise<void> {
   if (state.at === 'waiting') return;
   const { revision, digest, activatedMs, confirmedMs } = state.bundle;
   const times = { activated_ms: activatedMs, confirmed_ms: confirmedMs };
+  keeper.keptMs = confirmedMs;
   try {
     await store.keep(
       { revision, digest, ...(etag === undefined ? {} : { etag }), ...times },
       packed,
     );
-    keeper.keptMs = confirmedMs;
   } catch (cause) {
     options.log.error(
       { fault: messageOf(cause) },

@@ -89,7 +89,7 @@ export async function examineCandidate(order: TrialOrder, tell: Tell): Promise<C
 }
 
 /** @throws TailraceError where a candidate must not follow the bundle that was in force. */
-export function refuseOlder(candidate: RevisionFloor, floor: RevisionFloor): void {
+function refuseOlder(candidate: RevisionFloor, floor: RevisionFloor): void {
   if (candidate.digest === floor.digest) return;
   const { revision } = candidate;
   const order = compareRevisions(revision, floor.revision);

@@ -61,8 +61,7 @@ export function step(state: KeeperState, event: KeeperEvent): KeeperState {
       return { ...state, fault: event.fault };
     case 'confirmed': {
       if (state.at === 'waiting' || state.trying !== undefined) throw impossible(state, event);
-      const confirmedMs = Math.max(state.bundle.confirmedMs, event.atMs);
-      return { at: 'in_force', bundle: { ...state.bundle, confirmedMs } };
+      return { at: 'in_force', bundle: { ...state.bundle, confirmedMs: event.atMs } };
     }
     case 'time': {
       if (state.at === 'waiting') return state;

@@ -67,7 +67,9 @@ function fixedPolicy(policy: Policy): LivePolicy {
 /** Puts the last good bundle in force again. It was tried before; this time it may be another program that runs it. */
 async function resume(keeper: Keeper, { packed, record }: LastGood): Promise<void> {
   if (packed === undefined) return;
-  const { digest, confirmed_ms: confirmedMs } = record;
+  const { digest } = record;
+  // A clock that was wrong then must not make it young for longer.
+  const confirmedMs = Math.min(record.confirmed_ms, keeper.options.clock());
   try {
     await adopt(keeper, packed, { digest, confirmedMs });
     keeper.offered = { digest, taken: true };

@@ -22,7 +22,7 @@ export function createRounds(options: {
 }): Rounds {
   const { source, look, tick, log } = options;
   let wake: (() => void) | undefined;
-  let waiting: AbortController | undefined;
+  let looking: { readonly controller: AbortController; readonly mayWait: boolean } | undefined;
   let asked: (() => void)[] = [];
   let hinted = false;
   let stopped = false;
@@ -33,7 +33,7 @@ export function createRounds(options: {
   function hurry(): void {
     hinted = true;
     wake?.();
-    waiting?.abort();
+    if (looking?.mayWait === true || stopped) looking?.controller.abort();
   }
 
   async function pause(ms: number): Promise<void> {
@@ -55,7 +55,7 @@ export function createRounds(options: {
     const mayWait = !hinted;
     hinted = false;
     const controller = new AbortController();
-    if (mayWait) waiting = controller;
+    looking = { controller, mayWait };
     try {
       await look(controller.signal, mayWait);
       return true;
@@ -63,7 +63,7 @@ export function createRounds(options: {
       log.debug({ fault: messageOf(thrown) }, 'a look at the source of the policy failed');
       return controller.signal.aborted;
     } finally {
-      waiting = undefined;
+      looking = undefined;
       for (const resolve of served) resolve();
     }
   }

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
 import { canonicalJson } from './canonical.ts';
 
-export const SIGNATURES_FILE = '.signatures.json';
+const SIGNATURES_FILE = '.signatures.json';
 
 /** Asymmetric ones only: a public key must never do as a secret. */
 const ALGORITHMS = [
