@@ -8,6 +8,7 @@ import { selectDirtyRanges } from '../../sql/statements/selectDirtyRanges.ts';
 import { selectReadings, selectStateReadings } from '../../sql/statements/selectReadings.ts';
 import { selectRollupRows } from '../../sql/statements/selectRollupRows.ts';
 import { selectRollupStates } from '../../sql/statements/selectRollupStates.ts';
+import { type Ends, readEnds } from '../ends.ts';
 import type { Series } from '../series.ts';
 import {
   addM4Rows,
@@ -32,6 +33,11 @@ export interface RangeReader {
    *   `bad_parameter` where a page begins at a series that is not asked for
    */
   read(request: RangeRequest): Promise<RangeAnswer>;
+  /** First and last point of each series in [startUs, endUs), which may be infinite; series without any are left out. */
+  ends(
+    series: readonly Series[],
+    domain: Pick<RangeRequest, 'startUs' | 'endUs'>,
+  ): Promise<readonly Ends[]>;
 }
 
 export interface RangeReaderOptions {
@@ -74,6 +80,7 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
       const buckets = await readBuckets(database, request, step!, count);
       return { ...buckets, complete: true, position };
     },
+    ends: (series, domain) => readEnds(database, series, domain),
   };
 }
 
