@@ -2,6 +2,7 @@
 
 import { TailraceError } from '../../lib/errors.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
+import type { Grant } from '../../policies/grant.ts';
 import { shownByIds } from '../choice.ts';
 import {
   batchFrame,
@@ -56,6 +57,8 @@ export interface Held {
   resume: Beginning;
   /** The obligations that it is built around, as text: with others it has to be built again. */
   readonly shape: string;
+  /** The decision that admitted its snapshot. */
+  readonly snapshotGrant: Grant | undefined;
   /** Of a subscription that is not live: read from the table now and then. */
   readonly poll: Poll | undefined;
   /** `suspended`: its obligations changed, and it is sent nothing until it is built again. */

@@ -1,7 +1,7 @@
 // The snapshot that a subscription begins with: a range, decided and read as any other.
 import { TailraceError } from '../../lib/errors.ts';
 import { sameObligations, sameSelectors } from '../../policies/decide/renewal.ts';
-import type { Claims } from '../../policies/grant.ts';
+import type { Claims, Grant } from '../../policies/grant.ts';
 import { resolveChoice } from '../choice.ts';
 import type { RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
@@ -45,6 +45,7 @@ function decideSnapshot(
   facts: RequestFacts,
   services: TailServices,
   nowMs: number,
+  renews?: Grant,
 ) {
   const query = snapshotQuery(frame, nowMs);
   const asked = {
@@ -53,7 +54,7 @@ function decideSnapshot(
     end: query.endUs / 1_000,
     step_ms: askedStepMs(query),
   };
-  const grant = services.authority.decide('range', claims, asked, nowMs);
+  const grant = services.authority.decide('range', claims, asked, nowMs, { renews });
   const { series } = resolveChoice(frame.choice, grant, services.catalogue);
   /** True where the policy still says the same, to who asks now. */
   const stillHolds = (claimsNow: Claims) => {
@@ -68,16 +69,17 @@ function decideSnapshot(
   return { query, grant, series, stillHolds };
 }
 
-/** Says whether a snapshot would be read, without reading it. Throws what a range throws. */
+/** Says whether a snapshot would be read, without reading it; gives the decision. Throws what a range throws. */
 export function admitSnapshot(
   frame: SubscribeFrame,
   claims: Claims,
   facts: RequestFacts,
   services: TailServices,
-): void {
+): Grant {
   const nowMs = services.clock();
   const { query, grant, series } = decideSnapshot(frame, claims, facts, services, nowMs);
   admitRange(series, query, grant, nowMs * 1_000);
+  return grant;
 }
 
 /** Reads until the policy says the same after as before. `claimsOf` gives those of the connection at the moment. */
@@ -86,10 +88,11 @@ async function readAllowed(
   claimsOf: () => Claims,
   facts: RequestFacts,
   services: TailServices,
+  renews: Grant | undefined,
 ): Promise<Answered> {
   for (let reading = 1; reading <= READINGS_MAX; reading += 1) {
     const nowMs = services.clock();
-    const decided = decideSnapshot(frame, claimsOf(), facts, services, nowMs);
+    const decided = decideSnapshot(frame, claimsOf(), facts, services, nowMs, renews);
     const { query, grant, series } = decided;
     const { tables, answer } = await readRange(series, query, grant, services, nowMs * 1_000);
     // A frame has no next page: points that did not fit into the limit are missing, and it says so.
@@ -101,14 +104,15 @@ async function readAllowed(
   throw new TailraceError('overloaded', 'The rules changed while it was read; subscribe again.');
 }
 
-/** Reads the snapshot of a subscription. Throws what a range throws. */
+/** Reads the snapshot of a subscription; `renews` is the decision that admitted it. Throws what a range throws. */
 export async function snapshotFrame(
   frame: SubscribeFrame,
   claimsOf: () => Claims,
   facts: RequestFacts,
   services: TailServices,
+  renews: Grant | undefined,
 ): Promise<SnapshotFrame> {
-  const answered = await readAllowed(frame, claimsOf, facts, services);
+  const answered = await readAllowed(frame, claimsOf, facts, services, renews);
   const head = { type: 'snapshot', id: frame.id } as const;
   return {
     ...head,

@@ -67,7 +67,8 @@ export async function setUp(connection: Connection, one: Held): Promise<void> {
   for (const those of Object.values(one.news)) those.clear();
   if (frame.snapshot !== undefined && recovered !== true) {
     const facts = factsOf(connection);
-    const snapshot = await snapshotFrame(frame, () => right.claims, facts, services);
+    const claims = () => right.claims;
+    const snapshot = await snapshotFrame(frame, claims, facts, services, one.snapshotGrant);
     if (!isCurrent()) return;
     transport.send(snapshot);
   }
@@ -108,7 +109,7 @@ async function begin(
   connection: Connection,
   frame: SubscribeFrame,
   series: readonly Series[],
-  resume: Beginning,
+  beginning: { readonly resume: Beginning; readonly snapshotGrant?: Grant | undefined },
 ): Promise<void> {
   const { grant } = connection.right;
   const { clock } = connection.services;
@@ -117,7 +118,8 @@ async function begin(
   const maxHz = maxHzOf(frame, grant);
   const lookbackMs = grant.obligations.lookback_ms;
   const one: Held = {
-    ...{ frame, resume, stage: 'opening', setups: 0, shape: shapeOf(grant) },
+    ...{ frame, stage: 'opening', setups: 0, shape: shapeOf(grant) },
+    ...{ resume: beginning.resume, snapshotGrant: beginning.snapshotGrant },
     subscription: createSubscription({ id, series, position: NOWHERE, maxHz, lookbackMs, clock }),
     poll: firstPoll(grant, clock()),
     news: { added: new Set(), removed: new Set() },
@@ -148,11 +150,12 @@ export async function subscribe(connection: Connection, frame: SubscribeFrame): 
   checkSeriesCount(series.length, right.grant);
   checkCount(connection, frame.id);
   // Before anything is promised: a snapshot that would be refused is no beginning.
-  if (frame.snapshot !== undefined) {
-    admitSnapshot(frame, right.claims, factsOf(connection), services);
-  }
+  const snapshotGrant =
+    frame.snapshot === undefined
+      ? undefined
+      : admitSnapshot(frame, right.claims, factsOf(connection), services);
   const resume = frame.since === undefined ? 'new' : { since: frame.since };
-  await begin(connection, frame, series, resume);
+  await begin(connection, frame, series, { resume, snapshotGrant });
 }
 
 /**
@@ -169,7 +172,7 @@ export async function renew(connection: Connection, { frame, resume }: Held): Pr
     unsubscribe(connection, frame.id);
     throw thrown;
   }
-  await begin(connection, frame, series, resume);
+  await begin(connection, frame, series, { resume });
 }
 
 /** Ends a subscription, if there is one of that id. */
