@@ -2,11 +2,13 @@ import { expect, it } from 'vitest';
 import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
 import { createDecider, createDecisionDesk } from './decider.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, DecisionInput } from './decision.ts';
 
-const QUESTION = {
-  ...{ action: 'range', nowMs: 1, claims: { sub: 'ann', tenant: 'acme', roles: [], exp: 1 } },
-} as const;
+const QUESTION: DecisionInput = {
+  action: 'range',
+  nowMs: 1,
+  claims: { sub: 'ann', tenant: 'acme', roles: [], exp: 1 },
+};
 const YES = [{ result: { allow: true, reason: 'yes', series: [[]], obligations: {} } }];
 
 function deciderOf(evaluate: () => unknown) {
