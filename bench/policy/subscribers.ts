@@ -12,7 +12,7 @@ import type { Switch } from './switch.ts';
 const SUBSCRIBERS = 5_000;
 const SUBSCRIBERS_QUICK = 1_000;
 /** A point for each subscriber, so often. */
-const POINT_EVERY_MS = 250;
+const POINT_EVERY_MS = 500;
 const TARGET_MS = 1_000;
 const BYE = Buffer.from('{"type":"bye","code":4403,"detail":"the token was revoked"}');
 
@@ -45,7 +45,7 @@ async function untilLastFrame(bench: Bench, act: (tokenId: string) => void): Pro
   const opened = await subscribers.open({ count, port, localAddress: addressOf(bench), tail });
   const feeding = setInterval(() => void append(ground, seriesId), POINT_EVERY_MS);
   try {
-    await new Promise((resolve) => setTimeout(resolve, 2 * POINT_EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, 1.5 * POINT_EVERY_MS));
     const sinceMs = nowMs();
     act(tokenId);
     return (await opened.over()) - sinceMs;
