@@ -8,6 +8,7 @@ import { connectTail, type TailClient } from '../../test/tail-client.ts';
 const OPENINGS = 8;
 const OPENED_AT_ONCE = 25;
 const FEED_EVERY_MS = 50;
+const PATIENCE = { timeout: 20_000 };
 
 let database: TestDatabase;
 let server: TestQueryServer;
@@ -57,13 +58,13 @@ it('ends the tails of a subject with the point before its revocation, and no oth
       await delay(FEED_EVERY_MS);
     }
   })();
-  await expect.poll(() => ofEve.every((seen) => seen.value > 0)).toBe(true);
+  await expect.poll(() => ofEve.every((seen) => seen.value > 0), PATIENCE).toBe(true);
   const lastValue = value;
   server.revocations.add({ tenant: 'acme', subject: 'eve', revokedAtMs: Date.now() });
   const ends = await Promise.all(ofEve.map(({ client }) => client.closed));
   expect(ends.every(({ code }) => code === 4403)).toBe(true);
   expect(Math.max(...ofEve.map((seen) => seen.value))).toBeLessThanOrEqual(lastValue);
-  await expect.poll(() => ofAnn.value).toBeGreaterThan(lastValue);
+  await expect.poll(() => ofAnn.value, PATIENCE).toBeGreaterThan(lastValue);
   isOn = false;
   await feeding;
 });

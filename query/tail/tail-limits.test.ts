@@ -9,6 +9,7 @@ import { connectTail, openStream, type TailClient } from '../../test/tail-client
 import { amountsOf } from '../limits/amounts.ts';
 
 const MAX = 2;
+const PATIENCE = { timeout: 20_000 };
 
 let database: TestDatabase;
 let server: TestQueryServer;
@@ -45,6 +46,18 @@ async function stream(bearer: string) {
   const opened = await openStream(`${server.url}/v1/tail?match={}`, headers);
   onTestFinished(() => opened.abort());
   return opened;
+}
+
+/** Tries until there is room. */
+async function untilOpen(tokenOf: () => Promise<string>): Promise<void> {
+  const status = async () => {
+    const opening = connect(await tokenOf());
+    return opening.then(
+      () => 'open',
+      (refused) => refused.status,
+    );
+  };
+  await expect.poll(status, PATIENCE).toBe('open');
 }
 
 type Ending = (clients: readonly TailClient[], sub: string) => void | Promise<void>;
@@ -85,14 +98,7 @@ it.each<[how: string, end: Ending]>([
   // Somebody else has room.
   await connect(await server.token({ claims: { sub: `not ${sub}` } }));
   await end(clients, sub);
-  await expect
-    .poll(async () =>
-      connect(await tokenOf()).then(
-        () => 'open',
-        ({ status: no }) => no,
-      ),
-    )
-    .toBe('open');
+  await untilOpen(tokenOf);
 });
 
 it('counts event streams with them, and the refused not at all', async () => {
@@ -106,12 +112,5 @@ it('counts event streams with them, and the refused not at all', async () => {
     const refused = connectTail({ url: server.url, bearer, protocol });
     await expect(refused).rejects.toMatchObject({ status: 400 });
   }
-  await expect
-    .poll(() =>
-      connect(bearer).then(
-        () => 'open',
-        ({ status: no }) => no,
-      ),
-    )
-    .toBe('open');
+  await untilOpen(async () => bearer);
 });
