@@ -109,6 +109,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
   const verifier = {
     revocations,
     keepUp: () => undefined,
+    knows: () => true,
     async verify(token: string) {
       const claims = tokens.get(token);
       if (claims !== undefined && !revocations.isRevoked(claims)) return claims;
