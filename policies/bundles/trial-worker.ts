@@ -10,12 +10,11 @@ export type FromTrial =
   | { readonly kind: 'refused'; readonly code: string; readonly detail: string };
 
 async function main(): Promise<void> {
-  const say = (message: FromTrial, transfer: ArrayBuffer[] = []) =>
-    parentPort?.postMessage(message, transfer);
+  const say = (message: FromTrial) => parentPort?.postMessage(message);
   try {
     const tell = (what: string) => say({ kind: 'doing', what });
     const candidate = await examineCandidate(workerData as TrialOrder, tell);
-    say({ kind: 'passed', candidate }, [candidate.image.memory]);
+    say({ kind: 'passed', candidate });
   } catch (thrown) {
     const code = thrown instanceof TailraceError ? thrown.code : 'policy_bundle_invalid';
     say({ kind: 'refused', code, detail: messageOf(thrown) });
