@@ -79,8 +79,11 @@ export function leaksIn(text: string, hidden: Hidden, question = ''): string[] {
 /** What an answer gives away, in its body, the bytes of it, and its headers. */
 export function leaksOf(answer: Answer, hidden: Hidden, question: string): string[] {
   const asked = decodeURIComponent(question);
-  const headers = JSON.stringify(answer.headers);
-  return [answer.text, answer.bytes, decodeURIComponent(headers)].flatMap((text) =>
-    leaksIn(text, hidden, asked),
-  );
+  const headers = decodeURIComponent(JSON.stringify(answer.headers));
+  const found = [...leaksIn(answer.text, hidden, asked), ...leaksIn(headers, hidden, asked)];
+  // The bytes of what was unpacked: names stand there as they are.
+  const { texts } = hidden;
+  const bytes =
+    answer.bytes === answer.text ? [] : texts.filter((one) => answer.bytes.includes(one));
+  return [...found, ...bytes.filter((one) => !asked.includes(one))];
 }

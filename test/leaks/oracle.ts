@@ -87,7 +87,9 @@ export function shownBuckets(
   const byStart = new Map<number, KnownPoint[]>();
   for (const point of points) {
     const start = Math.floor((point.t - originMs) / stepMs) * stepMs + originMs;
-    byStart.set(start, [...(byStart.get(start) ?? []), point]);
+    const inside = byStart.get(start) ?? [];
+    inside.push(point);
+    byStart.set(start, inside);
   }
   const buckets = Array.from(byStart, ([start, inside]) => ({ start, points: inside }));
   return buckets.filter(({ start }) => isInside(decision, start, start + stepMs, nowMs));

@@ -13,8 +13,7 @@ import {
 } from './oracle.ts';
 import type { KnownPoint, KnownSeries, World } from './world.ts';
 
-const FORMATS = ['json', 'msgpack', 'ndjson', 'csv'] as const;
-type Format = (typeof FORMATS)[number];
+type Format = 'json' | 'msgpack' | 'ndjson' | 'csv';
 
 export interface RangeQuestion {
   readonly what: string;
@@ -26,7 +25,7 @@ export interface RangeQuestion {
   readonly startMs: number;
   readonly endMs: number;
   readonly selector?: Decision['selectors'][number];
-  /** All of them unless said. */
+  /** JSON unless said; first, where there are others. */
   readonly formats?: readonly Format[];
 }
 
@@ -191,14 +190,13 @@ function checkRefusal(first: Answer, decision: Decision, count: number, isRaw: b
   return true;
 }
 
-/** Asks one question in every format of `formats`. Gives the levels that served it. */
+/** Asks one question in each of its formats. Gives the levels that served it. */
 export async function checkRange(
   world: World,
   name: CallerName,
   question: RangeQuestion,
-  formats: readonly Format[] = FORMATS,
 ): Promise<readonly string[]> {
-  const { startMs, endMs, selector = [], parameters } = question;
+  const { startMs, endMs, selector = [], parameters, formats = ['json'] } = question;
   const decision = await world.decisionFor(name, 'range');
   const chosen = matching(decision, world.series, selector);
   const match = `{${selector.map(({ label, op, value }) => `${label}${op}"${value}"`).join(',')}}`;

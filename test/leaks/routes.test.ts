@@ -19,8 +19,8 @@ const SSE = { headers: { accept: 'text/event-stream' } };
 
 function ranges(): Case[] {
   const questions = [
-    ...['points=raw&limit=50', 'step=1h&agg=m4,mean,stddev', 'step=5m&fill=previous', 'width=100'],
-    ...['step=1m&fill=linear', 'step=6h&fill=null&agg=count', 'step=bad', 'step=1ms', 'page=e30'],
+    ...['points=raw&limit=50', 'step=1h&agg=m4,mean,stddev', 'step=1h&fill=previous', 'width=100'],
+    ...['step=2h&fill=linear', 'step=6h&fill=null&agg=count', 'step=bad', 'step=1ms', 'page=e30'],
   ];
   const formats = ['json', 'csv', 'ndjson', 'msgpack', 'arrow', 'xml'];
   return [
