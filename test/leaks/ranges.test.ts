@@ -42,6 +42,13 @@ const QUESTIONS: readonly RangeQuestion[] = [
   },
   {
     ...EVERY_FORMAT,
+    what: 'raw of two series, as few as any budget allows',
+    parameters: { points: 'raw' },
+    ...RECENT,
+    selector: [{ label: 'asset', op: '=', value: 'rig-dunlin' }],
+  },
+  {
+    ...EVERY_FORMAT,
     what: 'a selector on one asset',
     parameters: { step: '10m' },
     stepMs: 10 * MINUTE_MS,

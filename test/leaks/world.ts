@@ -2,7 +2,7 @@
 // that whatever is shown can be told from what it should not have been.
 import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
-import type { Decider, Policy } from '../../policies/decide/decision.ts';
+import type { Decider, DecisionRequest, Policy } from '../../policies/decide/decision.ts';
 import type { Action, Claims, Grant } from '../../policies/grant.ts';
 import { startRefresher } from '../../store/refresher.ts';
 import { openTestDatabase } from '../database.ts';
@@ -118,6 +118,8 @@ export interface World {
   token(name: CallerName): Promise<string>;
   /** What the policy says to a caller now. */
   decisionFor(name: CallerName, action: Action): Promise<Grant>;
+  /** What the policy was told of the request that it decided on last. */
+  lastAsked(): DecisionRequest | undefined;
   /** Writes points of a series that may be new. */
   write(one: NewSeries, points: readonly KnownPoint[]): Promise<KnownSeries>;
   close(): Promise<void>;
@@ -133,11 +135,15 @@ export async function openWorld(series = SERIES, { refresh = true } = {}): Promi
   const database = await openTestDatabase();
   let nowMs = NOW_MS;
   let policy: Decider | undefined;
+  let lastAsked: DecisionRequest | undefined;
   const server = await startTestQueryServer({
     database: database.database,
     clock: () => nowMs,
     policy(shipped: Policy) {
-      const changed = changeGrants(shipped, (grant, { claims }) => changedFor(claims, grant));
+      const changed = changeGrants(shipped, (grant, { claims, request }) => {
+        lastAsked = request;
+        return changedFor(claims, grant);
+      });
       policy = changed;
       return changed;
     },
@@ -161,6 +167,7 @@ export async function openWorld(series = SERIES, { refresh = true } = {}): Promi
       tokens.set(name, token);
       return token;
     },
+    lastAsked: () => lastAsked,
     async decisionFor(name, action) {
       const claims = claimsOf(await world.token(name));
       if (policy === undefined) throw new Error('the server has not asked for its policy');
