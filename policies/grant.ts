@@ -81,7 +81,7 @@ function anyOf(predicates: readonly SeriesPredicate[]): SeriesPredicate {
 /**
  * Makes the predicate of a grant, for many series. A caller's assets come as one selector an asset, with or without
  * further matchers: those are looked up by the series' asset, so that a list of thousands costs no more than one of two.
- * Measured: 100,000 series in 2 to 5 ms, so that nothing has to be remembered between two requests.
+ * Measured: 100,000 series in 6 to 9 ms on a busy machine, so that nothing has to be remembered between two requests.
  */
 export function seriesFilter(grant: Grant): (series: OwnedSeries) => boolean {
   const { allow, tenant, selectors } = grant;

@@ -103,7 +103,7 @@ export function canary(n: number, i: number, kind: 'number' | 'state'): number |
   return kind === 'number' ? value : `state-${value}`;
 }
 
-export function pointsOf(n: number, one: NewSeries): KnownPoint[] {
+function pointsOf(n: number, one: NewSeries): KnownPoint[] {
   return timesOf(one.history, n).map((t, i) => ({
     ...{ t: Math.round(t * 1_000) / 1_000, v: canary(n, i, one.kind ?? 'number') },
     q: i % 17 === 3 ? 5 : 0,
