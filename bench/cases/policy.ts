@@ -21,6 +21,7 @@ const WIDTH = 1_200;
 /** Fills an hour of one series, and starts a server whose rules can be swapped. */
 export async function openPolicyArea(context: BenchContext): Promise<OpenArea> {
   const ground = await prepareGround(context);
+  context.note('policy: starting a server');
   const endMs = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
   const startMs = endMs - HOUR_MS;
   const [seriesId] = await createSeries(ground, 1, startMs * 1_000);
@@ -40,12 +41,14 @@ export async function openPolicyArea(context: BenchContext): Promise<OpenArea> {
   const ask = openClient(server, lifecycle);
   const askRange = () => ask(`/v1/range?${query}`);
   const ruleSets = await loadRuleSets(context);
+  context.note('policy: putting a bundle in force');
+  const activation = await activationCases(context);
   return {
     cases: [
       ...decisionCases(context, ruleSets),
       ...decisionShareCases(context, ruleSets, askRange),
       ...(await tokenCases(context, askRange)),
-      ...(await activationCases(context)),
+      ...activation,
       ...subscriberCases(context, { ground, server, seriesId, rules }),
     ],
     versions: ground.versions,

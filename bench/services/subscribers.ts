@@ -13,6 +13,9 @@ export interface Subscribers extends Part {
   open(request: SubscribersRequest): Promise<{ over(): Promise<number> }>;
 }
 
+/** Longer than any round takes, also on a busy machine: a connection that is never closed is a fault to be told. */
+const ANSWER_MAX_MS = 60_000;
+
 /** Starts the process. */
 export function startSubscribers(): Subscribers {
   const file = fileURLToPath(new URL('../subscribers.js', import.meta.url));
@@ -24,7 +27,9 @@ export function startSubscribers(): Subscribers {
   died.catch(() => undefined);
 
   async function answer(): Promise<SubscribersAnswer> {
-    const [said] = (await Promise.race([once(child, 'message'), died])) as [SubscribersAnswer];
+    const signal = AbortSignal.timeout(ANSWER_MAX_MS);
+    const heard = once(child, 'message', { signal });
+    const [said] = (await Promise.race([heard, died])) as [SubscribersAnswer];
     return said;
   }
 
