@@ -140,7 +140,10 @@ export function createPane(options: PaneOptions): Pane {
         )
         .join(', ');
     },
-    destroy: () => chart.destroy(),
+    destroy() {
+      chart.destroy();
+      element.remove();
+    },
   };
 }
 

@@ -20,7 +20,7 @@ export interface ScreenOptions {
 }
 
 export interface Screen {
-  /** Builds the panes, unless they stand there already: a drag or a crosshair outlives news of other series. */
+  /** Builds the panes but those that stand there already: a drag outlives news of other panes' series. */
   layout(panes: readonly (readonly PaneSeries[])[]): void;
   draw(window: ChartWindow, live: boolean): void;
   /** Moves the crosshair to a time, as the pointer would; undefined takes it away. */
@@ -44,7 +44,8 @@ export function createScreen(options: ScreenOptions): Screen {
   const pill = byId('pill');
   const spoken = byId('spoken');
   let panes: Pane[] = [];
-  let shown: string | undefined;
+  /** Identities of the panes. */
+  let shown: readonly string[] = [];
   let drawn: { window: ChartWindow; live: boolean } | undefined;
   let pointedMs: number | undefined;
 
@@ -90,13 +91,19 @@ export function createScreen(options: ScreenOptions): Screen {
 
   const screen: Screen = {
     layout(models) {
-      const wanted = identity(models, options.palette());
-      if (wanted === shown) return;
+      const palette = options.palette();
+      const wanted = models.map((series, index) => identity(series, index, palette));
+      if (wanted.join('\n') === shown.join('\n')) return;
+      const before = panes;
+      panes = models.map((series, index) => {
+        const there = shown[index] === wanted[index] ? before[index] : undefined;
+        return there ?? createPane({ ...options, index, series, events });
+      });
+      for (const pane of before) if (!panes.includes(pane)) pane.destroy();
+      placeAll(area, panes);
       shown = wanted;
-      for (const pane of panes) pane.destroy();
-      panes = models.map((series, index) => createPane({ ...options, index, series, events }));
-      area.replaceChildren(...panes.map(({ element }) => element));
       byId('ruler').hidden = panes.length === 0;
+      // Whichever pane the pointer is over tells so again when it moves.
       pointedMs = undefined;
       arrange();
     },
@@ -121,12 +128,18 @@ export function createScreen(options: ScreenOptions): Screen {
   return screen;
 }
 
-/** What the panes are built from; a series' newest reading is not part of it. */
-function identity(models: readonly (readonly PaneSeries[])[], palette: Palette): string {
-  const panes = models.map((pane) =>
-    pane.map(({ info, ...rest }) => ({ ...rest, id: info?.id, kind: info?.kind })),
-  );
-  return JSON.stringify({ panes, palette });
+/** Puts the panes in their order; one that is moved loses the pointer, so those that stand right stay. */
+function placeAll(area: HTMLElement, panes: readonly Pane[]): void {
+  panes.forEach(({ element }, index) => {
+    const there = area.children[index];
+    if (there !== element) area.insertBefore(element, there ?? null);
+  });
+}
+
+/** What a pane is built from, as one line; a series' newest reading is not part of it. */
+function identity(pane: readonly PaneSeries[], index: number, palette: Palette): string {
+  const series = pane.map(({ info, ...rest }) => ({ ...rest, id: info?.id, kind: info?.kind }));
+  return JSON.stringify({ index, series, palette });
 }
 
 function speak(panes: readonly Pane[], timeMs: number): string {

@@ -86,6 +86,8 @@ export interface Connection {
   /** An event stream's first frame is its `subscribed`; nothing is announced before. */
   isGreeted: boolean;
   stall: { readonly unsent: number; readonly sinceMs: number } | undefined;
+  /** When the clock is to be looked at next, ms since 1970. */
+  tickAtMs: number;
 }
 
 /** Ends a connection from this side. */
@@ -137,7 +139,11 @@ function flush(connection: Connection, one: Held, nowMs: number): void {
   const { sinceMs = nowMs } = subscription;
   while (isFlowing(connection)) {
     const batch = subscription.take(nowMs);
-    if (batch === undefined) return;
+    if (batch === undefined) {
+      // What its pace holds back is the clock's to send.
+      if (subscription.dueMs() !== undefined) connection.tickAtMs = nowMs;
+      return;
+    }
     connection.transport.send(batchFrame(frame.id, batch), encodeCursor(batch.position));
     counters.lagSeconds.observe((nowMs - sinceMs) / 1_000);
     counters.delivered.inc(batch.kind === 'data' ? batch.points.length : 0);

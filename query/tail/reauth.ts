@@ -66,6 +66,7 @@ async function renew(connection: Connection, token: string): Promise<void> {
   // Whether it is revoked has to be looked up for this one.
   right.revocations = -1;
   connection.isWarned = false;
+  connection.tickAtMs = 0;
   connection.transport.send({ type: 'reauthed', expires_at: renewed.exp * 1_000 });
 }
 

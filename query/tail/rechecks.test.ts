@@ -163,8 +163,11 @@ describe('what is read while a right ends', () => {
     const spp = house.make('rig-1', 'spp');
     const one = await follow(house, 0);
     nowMs += 10_000;
-    one.session.tick(nowMs);
-    await until(() => waiting.length === 1);
+    await until(() => {
+      // More than one where its decision is to be renewed by then.
+      one.session.tick(nowMs);
+      return waiting.length === 1;
+    });
     expect(waiting[0]?.request.series.map(({ id }) => id)).toEqual([spp.id]);
     house.rules.put((grant) => ({ ...none(grant), obligations: { delay_ms: 1_000 } }));
     waiting[0]?.answer();

@@ -10,6 +10,7 @@ import {
   flushAll,
   flushDue,
   forget,
+  type Held,
   isStalled,
   type Transport,
 } from './connection.ts';
@@ -25,6 +26,8 @@ import type { TailServices } from './tails.ts';
 
 /** A token's end is announced so long before. */
 const WARNING_MS = 30_000;
+/** So often the clock is looked at for a connection that only follows. */
+const UNTIMED_TICK_MS = 1_000;
 
 export interface Session {
   readonly member: Member;
@@ -36,8 +39,10 @@ export interface Session {
   subscribe(frame: SubscribeFrame): Promise<void>;
   /** The transport takes more again. */
   drained(): void;
-  /** Looks at the clock: expiry, stalls, paced frames. Called some times a second. */
+  /** Looks at the clock: expiry, stalls, paced frames. To be called from `tickAtMs` on, some times a second. */
   tick(nowMs: number): void;
+  /** Before that no look at the clock finds anything, ms since 1970. */
+  readonly tickAtMs: number;
   close(code: number, detail: string): void;
   /** The transport is gone. */
   closed(): void;
@@ -104,7 +109,9 @@ function warnInTime(connection: Connection, nowMs: number): void {
 }
 
 function tick(connection: Connection, nowMs: number): void {
-  const { services, rechecked } = connection;
+  const { services, rechecked, held } = connection;
+  // Most only follow: with thousands of them, looking at each every time is most of the work there is.
+  connection.tickAtMs = Array.from(held.values()).some(isTimed) ? nowMs : nowMs + UNTIMED_TICK_MS;
   if (isStalled(connection, nowMs)) {
     close(connection, CLOSE.tooSlow, 'the connection takes nothing any more');
     return;
@@ -115,6 +122,11 @@ function tick(connection: Connection, nowMs: number): void {
   warnInTime(connection, nowMs);
   flushDue(connection, nowMs);
   pollDue(connection, nowMs);
+}
+
+/** Whether something may have to be sent though nothing comes in. */
+function isTimed({ poll, subscription }: Held): boolean {
+  return poll !== undefined || subscription.dueMs() !== undefined;
 }
 
 function memberOf(connection: () => Connection): Member {
@@ -160,6 +172,7 @@ export function openSession(
     rechecked: recheckedOf(() => connection, services),
     ...{ isOpen: true, isWarned: false, isGreeted: transport.protocol !== 'sse' },
     stall: undefined,
+    tickAtMs: nowMs,
   };
   hub.join(connection.member);
   rechecks.join(connection.rechecked);
@@ -172,6 +185,9 @@ export function openSession(
     subscribe: (frame) => subscribe(connection, frame),
     drained: () => flushAll(connection),
     tick: (time) => tick(connection, time),
+    get tickAtMs() {
+      return connection.tickAtMs;
+    },
     close: (code, detail) => close(connection, code, detail),
     closed: () => forget(connection),
   };

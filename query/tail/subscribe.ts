@@ -74,6 +74,7 @@ export async function setUp(connection: Connection, one: Held): Promise<void> {
   }
   subscription.release(before ?? []);
   one.stage = 'flowing';
+  connection.tickAtMs = 0;
   flushAll(connection);
 }
 

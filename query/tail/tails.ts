@@ -171,7 +171,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   });
   const ticking = setInterval(() => {
     const nowMs = clock();
-    for (const session of sessions) session.tick(nowMs);
+    for (const session of sessions) if (session.tickAtMs <= nowMs) session.tick(nowMs);
   }, TICK_MS);
 
   function open(transport: Transport, opening: Opening): Session {
