@@ -118,7 +118,11 @@ function tick(connection: Connection, nowMs: number): void {
   }
   const isRight = isInForce(connection, nowMs);
   if (!isRight || isDue(connection, nowMs)) services.rechecks.settleSoon(rechecked);
-  if (!isRight) return;
+  if (!isRight) {
+    // Once it is decided, what has become due meanwhile is not left for a second more.
+    connection.tickAtMs = nowMs;
+    return;
+  }
   warnInTime(connection, nowMs);
   flushDue(connection, nowMs);
   pollDue(connection, nowMs);
