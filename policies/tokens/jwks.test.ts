@@ -66,6 +66,9 @@ async function outcome(verifier: TokenVerifier, token: string | Promise<string>)
 
 const isOutcome = (wanted: string) => (found: string) => found === wanted;
 
+const failedReadings = (count: number) => (text: string) =>
+  text.includes(`tailrace_jwks_reads_total{outcome="failed"} ${count}`);
+
 function serverAway(): void {
   keyServer.answerWith((_request, response) => response.writeHead(503).end());
 }
@@ -235,6 +238,39 @@ describe('a key server that is away', () => {
     keyServer.answerWith();
     nowMs += 3_000;
     expect(await outcome(verifier, known)).toBe('accepted');
+  });
+
+  it('takes claims that are held along after JWKS_STALE_MAX, and says so once', async () => {
+    const verifier = await open();
+    const { revocations } = verifier;
+    const claims = await verifier.verify(await sign(first));
+    let heard = 0;
+    revocations.onAdded(() => {
+      heard += 1;
+    });
+    serverAway();
+    nowMs = START_MS + DAY_MS;
+    verifier.keepUp();
+    await eventually(() => metrics.exposition(), failedReadings(1));
+    expect([revocations.isRevoked(claims), heard]).toEqual([false, 0]);
+    for (const readings of [2, 3]) {
+      nowMs += 3_000;
+      verifier.keepUp();
+      expect([revocations.isRevoked(claims), heard]).toEqual([true, 1]);
+      await eventually(() => metrics.exposition(), failedReadings(readings));
+    }
+    keyServer.answerWith();
+    nowMs += 3_000;
+    verifier.keepUp();
+    await eventually(
+      async () => revocations.isRevoked(claims),
+      (revoked) => !revoked,
+    );
+    verifier.keepUp();
+    serverAway();
+    nowMs += 2 * DAY_MS;
+    verifier.keepUp();
+    expect(heard).toBe(2);
   });
 
   const WRONG: readonly (readonly [what: string, status: number, body: () => string])[] = [

@@ -18,7 +18,7 @@ export interface KeySource {
    * @throws TailraceError `keys_unavailable`, at once or later.
    */
   holds(thumbprint: string): boolean | Promise<boolean>;
-  /** Whether a key that was found is gone from the keys as they were read last. */
+  /** Whether a key that was found is gone from the keys as they were read last, or these may not be used any more. */
   lacks(thumbprint: string): boolean;
   /** Begins to read the keys where that is due. */
   keepUp(): void;
@@ -36,7 +36,7 @@ export interface KeySourceOptions {
   readonly staleMaxMs: number;
   /** Is told of every reading. */
   readonly onRead: (outcome: 'ok' | 'failed') => void;
-  /** Is told of other keys. */
+  /** Is told of other keys, and when those that are there may not be used any more. */
   readonly onChange: () => void;
 }
 
@@ -206,6 +206,16 @@ export async function openKeySource(options: KeySourceOptions): Promise<KeySourc
     throw invalid('is signed with a key that is not known here');
   }
 
+  const isOver = () => freshness(keeper.held(), clock(), staleMaxMs) === 'over';
+  let toldThatOver = false;
+
+  /** Who holds verified claims and asks for no keys has to look again, once. */
+  function tellThatOver(): void {
+    const isNews = isOver() && !toldThatOver;
+    toldThatOver = isOver();
+    if (isNews) options.onChange();
+  }
+
   const has = (thumbprint: string) => usableKeys().some((key) => key.thumbprint === thumbprint);
 
   if (location.kind === 'file') await keeper.read();
@@ -217,8 +227,11 @@ export async function openKeySource(options: KeySourceOptions): Promise<KeySourc
       return waiting === undefined ? has(thumbprint) : waiting.then(() => has(thumbprint));
     },
     lacks: (thumbprint) =>
-      keeper.held()?.keys.some((key) => key.thumbprint === thumbprint) === false,
-    keepUp: () => void settled(),
+      isOver() || keeper.held()?.keys.some((key) => key.thumbprint === thumbprint) === false,
+    keepUp() {
+      void settled();
+      tellThatOver();
+    },
     get unknownKids() {
       return missing.size;
     },

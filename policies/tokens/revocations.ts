@@ -7,7 +7,10 @@ export interface Revocation {
   readonly tenant: string;
   readonly subject?: string;
   readonly tokenId?: string;
-  /** Of a subject's tokens those are over that were issued in this second or before, or do not say when. */
+  /**
+   * Of a subject's tokens those are over that were issued in this second or before, or do not say when. By the issuer's
+   * clock: one more second would take along what a right one issues after the revocation, for the whole life of that.
+   */
   readonly revokedAtMs: number;
   /** From then on no token can be left that it is about; absent where that is not known. */
   readonly expiresAtMs?: number;

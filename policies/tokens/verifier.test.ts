@@ -231,6 +231,8 @@ describe('a revoked token', () => {
           (thrown: TailraceError) => thrown.code,
         );
         expect(outcome).toBe(code);
+        // Whoever knows a token excuses its bearer from limits.
+        expect(verifier?.knows(token)).toBe(code === 'accepted');
       }
     },
   );

@@ -45,7 +45,10 @@ export interface TokenVerifier {
    * be had.
    */
   verify(token: string): Promise<Claims>;
-  /** Whether a token was verified before and is remembered: to verify it again costs next to nothing. */
+  /**
+   * Whether a token was verified before and is remembered: to verify it again costs next to nothing. One that was
+   * refused since, because it is over or revoked, is not.
+   */
   knows(token: string): boolean;
   /** Which of them are over before their time; `verify` looks here each time. */
   readonly revocations: Revocations;
@@ -142,7 +145,10 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
       const digest = hash('sha256', token, 'base64');
       const nowMs = clock();
       const claims = (await recall(digest, nowMs)) ?? (await verifyAnew(token, digest, nowMs));
-      if (revocations.isRevoked(claims)) throw revoked();
+      if (revocations.isRevoked(claims)) {
+        known.delete(digest);
+        throw revoked();
+      }
       return claims;
     },
   };
@@ -290,7 +296,9 @@ function refusal(thrown: unknown): TailraceError {
 
 /**
  * A token from the future would outlive the revocation of its subject, and so would one that does not say since when
- * it is good where revocations are forgotten after the longest life of a token.
+ * it is good where revocations are forgotten after the longest life of a token. What the tolerance leaves: where an
+ * issuer's clock is ahead by some seconds, up to that, a revocation does not cover the tokens made in so many seconds
+ * before it.
  */
 function checkLifetime(
   { iat, exp = 0 }: JWTPayload,
