@@ -9,7 +9,7 @@ import type { DecisionQueue, Recordable } from './decision-queue.ts';
 import { classifyFailure } from './write-failure.ts';
 
 export interface DecisionWriter {
-  /** Something was queued. Cheap: the first of a batch sets a timer, the others do nothing. */
+  /** Something was queued, or lost. Cheap: the first of a batch sets a timer, the others do nothing. */
   wake(): void;
   /** Resolves when what is queued now is written or lost, or after so many ms. */
   flush(timeoutMs: number): Promise<void>;

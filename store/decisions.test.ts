@@ -212,6 +212,18 @@ describe('what is recorded', () => {
   });
 });
 
+describe('a decision that fits in no queue', () => {
+  it('shows as a gap, though nothing else is recorded', async () => {
+    const decisions = open({ queueMax: 0 });
+    decisions.record(decision());
+    const sinceMs = performance.now();
+    await decisions.flush(20_000);
+    expect(performance.now() - sinceMs).toBeLessThan(15_000);
+    const rows = await decisions.list({ limit: 10 });
+    expect(rows).toMatchObject([{ action: 'gap', tenant: 'acme', result: { lost: 1 } }]);
+  });
+});
+
 describe('without its database', () => {
   it('takes what its queue takes, counts the rest by tenant, and tells of the gap afterwards', async () => {
     const decisions = open({ queueMax: 100 });

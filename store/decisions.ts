@@ -66,9 +66,13 @@ export function openDecisionLog<D extends Recordable>(
 
   function record(decision: D): void {
     if (mode === 'off' || (mode === 'denied' && decision.grant.allow)) return;
-    if (!writer.isOpen()) lost.inc();
-    else if (queue.push(decision)) writer.wake();
-    else lost.inc();
+    if (!writer.isOpen()) {
+      lost.inc();
+      return;
+    }
+    if (!queue.push(decision)) lost.inc();
+    // A loss, too, is something to write.
+    writer.wake();
   }
 
   let stopping: Promise<void> | undefined;
