@@ -79,7 +79,9 @@ const KEEP_CONFIRMED_MS = 60_000;
 export async function look(keeper: Keeper, signal: AbortSignal, mayWait: boolean): Promise<void> {
   let finding: Finding;
   try {
-    finding = await keeper.source.look({ signal, mayWait });
+    // With nothing in force nothing may be answered with "unchanged", whatever was found before.
+    const anew = keeper.force.state().at === 'waiting';
+    finding = await keeper.source.look({ signal, mayWait, anew });
   } catch (thrown) {
     if (signal.aborted && (signal.reason as Error).name !== 'TimeoutError') throw thrown;
     noteSourceFailure(keeper, thrown);

@@ -30,9 +30,9 @@ export function createFileSource(path: string): BundleSource {
   return {
     location,
     pauseMs: () => POLL_MS,
-    async look() {
+    async look({ anew }) {
       const before = await stamp();
-      if (before !== undefined && before === seen) return { kind: 'unchanged' };
+      if (!anew && before !== undefined && before === seen) return { kind: 'unchanged' };
       const packed = await readPackedFile(location);
       seen = before !== undefined && before === (await stamp()) ? before : undefined;
       return { kind: 'found', packed };

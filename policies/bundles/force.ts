@@ -12,16 +12,23 @@ const OVER_AGE_REASON =
 
 /** Inputs that were asked last, for the trial of the next candidate. */
 const RECENT_MAX = 32;
+/**
+ * What took longer is not remembered, as is what was not understood: whoever found a question that the rules in force are
+ * slow with, or fail on, could have every candidate refused with it. A trial allows four times as much.
+ */
+const REMEMBERED_MS_MAX = 25;
 
 export interface Force {
   readonly state: () => KeeperState;
   /** The decider in force at this moment. @throws Error before the first bundle. */
   decider(): Decider;
+  /** Looks whether the bundle is over its age by now. */
+  tick(): void;
   dispatch(event: KeeperEvent): void;
   /** Puts a candidate in force, whose trial was announced. */
   activate(bundle: InForce, evaluate: Evaluate): void;
   onChange(listener: () => void): () => void;
-  /** What was asked last, as the rules saw it. */
+  /** What was asked last, as the rules saw it; only what those in force then had an answer to. */
   recentInputs(): unknown[];
 }
 
@@ -62,23 +69,26 @@ export function createForce({ desk, clock, ageMaxMs, metrics, log }: ForceOption
     tell();
   }
 
+  const tick = () => dispatch({ kind: 'time', nowMs: clock(), ageMaxMs });
+
+  function remember(input: unknown, tookMs: number): void {
+    if (tookMs <= REMEMBERED_MS_MAX) recent[asked++ % RECENT_MAX] = input;
+  }
+
   return {
     state: () => state,
     dispatch,
+    tick,
     decider() {
-      dispatch({ kind: 'time', nowMs: clock(), ageMaxMs });
+      tick();
       const decider = state.at === 'over_age' ? denying : deciding;
       if (decider === undefined) throw new Error('no policy is in force yet');
       return decider;
     },
     activate(bundle, evaluate) {
-      const remembering: Evaluate = (input) => {
-        recent[asked++ % RECENT_MAX] = input;
-        return evaluate(input);
-      };
       const changed = deciding?.revision !== bundle.revision;
       const wasOverAge = state.at === 'over_age';
-      deciding = createDecider(remembering, bundle.revision, desk);
+      deciding = createDecider(evaluate, bundle.revision, desk, remember);
       denying = createDecider(denyEverything, bundle.revision, desk);
       state = step(state, { kind: 'activated', bundle });
       state = step(state, { kind: 'time', nowMs: clock(), ageMaxMs });

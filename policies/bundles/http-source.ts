@@ -2,12 +2,12 @@
 // https://www.openpolicyagent.org/docs/latest/management-bundles/#bundle-service-api
 import { messageOf, TailraceError } from '../../lib/errors.ts';
 import { PACKED_BYTES_MAX } from './bundle.ts';
-import type { BundleSource, Finding } from './source.ts';
+import type { BundleSource, Finding, LookOptions } from './source.ts';
 
 /** What a service that holds requests back until there is something new calls its answers. */
 const LONG_POLL_TYPE = 'application/vnd.openpolicyagent.bundles';
 const WAIT_S = 30;
-/** An answer to a request that was to wait, and that came sooner without news, did not wait. */
+/** An answer to a request that was to wait, and that came sooner, did not wait. */
 const WAITED_MS = 1_000;
 const ANSWER_MAX_MS = 15_000;
 const POLL_MS = { least: 1_000, most: 2_000 };
@@ -28,15 +28,20 @@ export function createHttpSource(options: {
   const location = `${url.origin}${url.pathname}`;
   let { etag } = options;
   let longPolls: 'yes' | 'no' | 'unknown' = 'unknown';
+  /** The last answer was a bundle and had not been waited for. Some send one each time, whatever they were asked. */
+  let sentAtOnce = false;
 
-  async function request(wait: boolean, signal: AbortSignal): Promise<Response> {
+  async function request(
+    { known, wait }: { known: string | undefined; wait: boolean },
+    signal: AbortSignal,
+  ): Promise<Response> {
     const headers = new Headers({
       accept: `${LONG_POLL_TYPE}, application/gzip, application/octet-stream`,
       // Some services answer a file that is compressed as one that they have compressed for the way.
       'accept-encoding': 'identity',
       prefer: wait ? `modes=snapshot;wait=${WAIT_S}` : 'modes=snapshot',
     });
-    if (etag !== undefined) headers.set('if-none-match', etag);
+    if (known !== undefined) headers.set('if-none-match', known);
     let at = url;
     for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
       if (at.origin === url.origin && authorization !== undefined) {
@@ -50,13 +55,17 @@ export function createHttpSource(options: {
     throw new Error(`it redirects more than ${REDIRECTS_MAX} times`);
   }
 
-  async function ask(mayWait: boolean, signal: AbortSignal): Promise<Finding> {
-    const wait = mayWait && longPolls !== 'no' && etag !== undefined;
+  async function ask({ mayWait, anew, signal }: LookOptions): Promise<Finding> {
+    const known = anew ? undefined : etag;
+    // A service can only tell of what is new to who says what is known.
+    const wait = mayWait && longPolls !== 'no' && known !== undefined;
     const startMs = performance.now();
     const timeout = AbortSignal.timeout(ANSWER_MAX_MS + (wait ? WAIT_S * 1_000 : 0));
-    const response = await request(wait, AbortSignal.any([signal, timeout]));
-    if (response.status === 304 && etag !== undefined) {
-      if (wait) longPolls = performance.now() - startMs >= WAITED_MS ? 'yes' : 'no';
+    const response = await request({ known, wait }, AbortSignal.any([signal, timeout]));
+    const waited = performance.now() - startMs >= WAITED_MS;
+    if (response.status === 304 && known !== undefined) {
+      if (wait) longPolls = waited ? 'yes' : 'no';
+      sentAtOnce = false;
       return { kind: 'unchanged' };
     }
     if (response.status !== 200) {
@@ -64,16 +73,18 @@ export function createHttpSource(options: {
       throw new Error(`it answers ${response.status}`);
     }
     const packed = await readBody(response);
-    longPolls = response.headers.get('content-type') === LONG_POLL_TYPE ? 'yes' : 'no';
     etag = response.headers.get('etag') ?? undefined;
+    const saysSo = response.headers.get('content-type') === LONG_POLL_TYPE;
+    longPolls = saysSo && etag !== undefined ? 'yes' : 'no';
+    sentAtOnce = !waited;
     return { kind: 'found', packed, etag };
   }
 
   return {
     location,
-    async look({ signal, mayWait }) {
+    async look(options) {
       try {
-        return await ask(mayWait, signal);
+        return await ask(options);
       } catch (thrown) {
         if (thrown instanceof TailraceError) throw thrown;
         throw unreachable(location, thrown);
@@ -84,7 +95,7 @@ export function createHttpSource(options: {
         const most = Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** Math.min(failures, 10));
         return between(most / 2, most);
       }
-      return longPolls === 'yes' ? 0 : between(POLL_MS.least, POLL_MS.most);
+      return longPolls === 'yes' && !sentAtOnce ? 0 : between(POLL_MS.least, POLL_MS.most);
     },
     watch: () => () => undefined,
   };

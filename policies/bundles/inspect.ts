@@ -17,8 +17,9 @@ export async function inspectBundle(
 ): Promise<Candidate> {
   const { location, token, keysPath, scope, clock } = options;
   const source = sourceOf({ token }, location);
-  const finding = await source.look({ signal: new AbortController().signal, mayWait: false });
-  if (finding.kind !== 'found') throw new Error('a source that was never asked has no news');
+  const { signal } = new AbortController();
+  const finding = await source.look({ signal, mayWait: false, anew: true });
+  if (finding.kind !== 'found') throw new Error('a source asked anew has no news');
   const signature =
     keysPath === undefined ? undefined : await readSignatureProfile(keysPath, scope);
   return tryCandidate({

@@ -381,4 +381,14 @@ describe('a bundle service', () => {
     expect(service.requests.map(({ status }) => status)).toEqual([200, 304]);
     expect(policy.status()).toMatchObject({ revision: '1', confirmedMs: nowMs });
   });
+
+  it('has to send it again where what is on disk will not do any more', async () => {
+    service = await startBundleService();
+    service.serve(revision(1));
+    await (await open(service.url)).stop();
+    const keysPath = join(import.meta.dirname, 'fixtures/es256.pub.pem');
+    const signedOnly = open(service.url, { keysPath });
+    await expect(signedOnly).rejects.toMatchObject({ code: 'policy_unsigned' });
+    expect(service.requests.map(({ status }) => status)).toEqual([200, 200]);
+  });
 });

@@ -31,7 +31,7 @@ const FIRST_MAX_MS = 15_000;
 /**
  * Opens the policy: with what its source has, or, where that is away or bad, with the last good bundle on disk.
  * @throws TailraceError where neither will do, with the code of what is wrong with the source: of `examineCandidate`,
- *   `policy_bundle_unreadable`, `policy_source_unreachable`; `policy_keys_invalid`.
+ *   `policy_bundle_unreadable`, `policy_source_unreachable`; `policy_keys_invalid`; `policy_last_good_unreadable`.
  */
 export async function openPolicy(options: KeeperOptions): Promise<LivePolicy> {
   const { location, keysPath, scope, log } = options;
@@ -44,14 +44,14 @@ export async function openPolicy(options: KeeperOptions): Promise<LivePolicy> {
   const force = createForce({ ...options, desk: createDecisionDesk(options) });
   const keeper: Keeper = {
     ...{ options, store, force, stopping: new AbortController() },
-    source: sourceOf(options, location, lastGood),
+    source: sourceOf(options, location, lastGood?.record.etag),
     counts: registerKeeperMetrics(options.metrics, force, options.clock),
     ...{ floor: lastGood?.record, offered: undefined, etag: lastGood?.record.etag, keptMs: 0 },
   };
   if (lastGood !== undefined) await resume(keeper, lastGood);
   await firstLook(keeper);
   const rounds = createRounds({
-    ...{ source: keeper.source, log, tick: () => force.decider() },
+    ...{ source: keeper.source, log, tick: force.tick },
     look: (signal, mayWait) => look(keeper, signal, mayWait),
   });
   rounds.start();
@@ -127,14 +127,12 @@ function livePolicy({ force, source, stopping }: Keeper, rounds: Rounds): LivePo
   };
 }
 
-/** The source at a path or URL; `lastGood` is what a service need not send again. */
+/** The source at a path or URL; `etag` is of what a service need not send again, unless it is asked anew. */
 export function sourceOf(
   { token }: Pick<KeeperOptions, 'token'>,
   location: string,
-  lastGood?: LastGood,
+  etag?: string,
 ): BundleSource {
   if (!/^https?:/i.test(location)) return createFileSource(location);
-  // Without the bundle itself nothing may be answered with "unchanged".
-  const etag = lastGood?.packed === undefined ? undefined : lastGood.record.etag;
   return createHttpSource({ url: location, token, etag });
 }

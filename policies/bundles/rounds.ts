@@ -36,6 +36,15 @@ export function createRounds(options: {
     if (looking?.mayWait === true || stopped) looking?.controller.abort();
   }
 
+  /** Nothing may be thrown out of a timer: it would end the process. */
+  function tickOnce(): void {
+    try {
+      tick();
+    } catch (cause) {
+      log.error({ err: cause }, 'the age of the policy could not be looked at');
+    }
+  }
+
   async function pause(ms: number): Promise<void> {
     if (hinted || stopped) return;
     await new Promise<void>((resolve) => {
@@ -81,7 +90,7 @@ export function createRounds(options: {
     start() {
       if (running !== undefined || stopped) return;
       unwatch = source.watch(hurry);
-      ticker = setInterval(tick, TICK_MS);
+      ticker = setInterval(tickOnce, TICK_MS);
       ticker.unref();
       running = run();
     },

@@ -52,15 +52,19 @@ export function createDecisionDesk(options: {
   };
 }
 
+/** Is told of each input that the rules had an answer to, as they saw it. Has to be quick, and must not throw. */
+export type OnUnderstood = (asked: unknown, tookMs: number) => void;
+
 /** Makes the decider of one bundle. */
-export function createDecider(evaluate: Evaluate, revision: string, desk: DecisionDesk): Decider {
-  function judge(input: DecisionInput): Verdict {
-    const { action, claims, nowMs, request = {}, labels } = input;
-    const { tenant } = claims;
+export function createDecider(
+  evaluate: Evaluate,
+  revision: string,
+  desk: DecisionDesk,
+  onUnderstood?: OnUnderstood,
+): Decider {
+  function judge(asked: unknown): Verdict {
     try {
-      return readVerdict(
-        evaluate({ action, now: nowMs, subject: claims, tenant, request, labels }),
-      );
+      return readVerdict(evaluate(asked));
     } catch (thrown) {
       return { understood: false, fault: messageOf(thrown) };
     }
@@ -85,10 +89,14 @@ export function createDecider(evaluate: Evaluate, revision: string, desk: Decisi
   return {
     revision,
     decide(input) {
+      const { action, claims, nowMs, request = {}, labels } = input;
+      const { tenant } = claims;
+      const asked = { action, now: nowMs, subject: claims, tenant, request, labels };
       const startMs = performance.now();
-      const verdict = judge(input);
+      const verdict = judge(asked);
       const tookMs = performance.now() - startMs;
       desk.took(tookMs / 1_000);
+      if (verdict.understood) onUnderstood?.(asked, tookMs);
       const grant = grantOf(input, verdict);
       if (input.renews !== undefined && saysTheSame(input.renews, grant)) return input.renews;
       if (input.hypothetical === true) return grant;
