@@ -5,11 +5,13 @@ import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeDirectory } from '../../lib/directory.ts';
-import { messageOf } from '../../lib/errors.ts';
+import { messageOf, TailraceError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { compareRevisions } from './revision.ts';
 
 const STATE_FILE = 'last-good.json';
+/** What this file puts beside it, and may clear away: whatever else is in the folder is somebody else's. */
+const OURS = /^([0-9a-f]{64}\.tar\.gz|[0-9a-f]{64}\.tar\.gz\.\d+\.new|last-good\.json\.\d+\.new)$/;
 /** Another process of the same folder may be about to point to it. */
 const ORPHAN_MS = 600_000;
 
@@ -31,9 +33,16 @@ export interface LastGood {
 }
 
 export interface LastGoodStore {
-  /** Undefined where there is none of this source. Never throws: what is spoilt is logged and left out. */
+  /**
+   * Undefined where there is none of this source. What is spoilt is logged and left out.
+   * @throws TailraceError `policy_last_good_unreadable` where there is a record and only reading it fails: the revision
+   *   in it is a bound, which is not to be lost over rights that can be mended.
+   */
   read(): Promise<LastGood | undefined>;
-  /** Keeps a bundle, or only what is said of the one that is kept. What is kept of a newer revision stays. */
+  /**
+   * Keeps a bundle, or only what is said of the one that is kept. What is kept of a newer revision stays.
+   * @throws TailraceError `policy_last_good_unreadable`, and whatever writing throws.
+   */
   keep(record: Omit<LastGoodRecord, 'source'>, packed?: Uint8Array): Promise<void>;
 }
 
@@ -46,8 +55,9 @@ export function openLastGood(folder: string, source: string, log: Log): LastGood
     let text: string;
     try {
       text = await readFile(statePath, 'utf8');
-    } catch {
-      return undefined;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw unreadable(statePath, cause);
     }
     try {
       const record = recordSchema.parse(JSON.parse(text));
@@ -108,12 +118,21 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await rename(draft, path);
 }
 
+/** Bundles that were good before, and drafts of processes that ended while they wrote. */
 async function removeOthers(folder: string, digest: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (name === STATE_FILE || name === `${digest}.tar.gz`) continue;
+    if (!OURS.test(name) || name === `${digest}.tar.gz`) continue;
     const path = join(folder, name);
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > ORPHAN_MS)
-      await rm(path, { force: true });
+    if (found?.isFile() && Date.now() - found.mtimeMs > ORPHAN_MS) await rm(path, { force: true });
   }
+}
+
+function unreadable(path: string, cause: unknown): TailraceError {
+  return new TailraceError(
+    'policy_last_good_unreadable',
+    `What is known of the last policy bundle in force cannot be read from ${path} (${messageOf(cause)}). Let this ` +
+      'process read it; without that file, older revisions would not be noticed.',
+    { cause },
+  );
 }
