@@ -149,6 +149,25 @@ test('what the policy said is forgotten at once when told so', () => {
   expect(access.mayReceive('t/acme/rig-1/load', NOW_MS)).toBe(false);
 });
 
+test('a device that subscribes again and again is recorded once a filter', async () => {
+  const recorded: boolean[] = [];
+  const logged = await loadPolicy({
+    ...{ metrics: createMetrics(), log: createLog('silent'), clock: () => NOW_MS },
+    onDecision: ({ grant }) => recorded.push(grant.allow),
+  });
+  const access = accessOf(logged, claims({ assets: ['rig-1'] }));
+  for (let s = 0; s < 30; s++) {
+    for (const filter of ['t/acme/rig-1/#', 't/acme/rig-2/#']) {
+      access.maySubscribe(filter, NOW_MS + s * 1_000);
+    }
+    // A source that could not be asked for a while, say: the same rules as before.
+    access.forget();
+  }
+  expect(recorded).toEqual([true, false]);
+  for (let i = 0; i < 5_000; i++) access.maySubscribe(`t/acme/rig-1/c${i}/#`, NOW_MS);
+  expect(recorded.length).toBeLessThanOrEqual(1_001);
+});
+
 test('of a device with more topics than are remembered, those that get the same answer are recorded as one', async () => {
   let recorded = 0;
   const logged = await loadPolicy({

@@ -72,29 +72,33 @@ function isEnforceable({ obligations }: Grant): boolean {
   return UNENFORCEABLE.every((name) => obligations[name] === undefined);
 }
 
-/** What the policy said about a topic, and until when that is good. */
+/** What the policy said about a topic or a filter, and until when that is good. */
 interface Remembered {
   readonly grant: Grant;
   readonly may: boolean;
   readonly untilMs: number;
+  /** Which rules said so, counted. */
+  readonly round: number;
 }
 
-/** Asks about a topic at most once a second, and of a bounded number of topics. */
+/** Asks about a topic, or a filter, at most once a second, and remembers a bounded number of them. */
 interface TopicDecisions {
   may(topic: string, nowMs: number): boolean;
   forget(): void;
 }
 
-function createTopicDecisions(
-  options: DeviceAccessOptions,
-  action: 'publish' | 'subscribe',
-): TopicDecisions {
+/** What is asked for: to publish to a topic, a filter to subscribe to, or a message of a topic that one covers. */
+type Asked = 'publish' | 'filter' | 'message';
+
+function createTopicDecisions(options: DeviceAccessOptions, asked: Asked): TopicDecisions {
   const { policy, claims } = options;
+  const action = asked === 'publish' ? 'publish' : 'subscribe';
   const remembered = new Map<string, Remembered>();
   /** Its selectors stand in memory once, however many topics have the same: a list of assets may be long. */
   let newest: Grant | undefined;
   /** More topics than are remembered: from then on those that get the same answer are recorded as one. */
   let hasOverflowed = false;
+  let round = 0;
 
   function share(grant: Grant): Grant {
     const same = newest !== undefined && sameSelectors(newest.selectors, grant.selectors);
@@ -105,20 +109,25 @@ function createTopicDecisions(
   /** `renews` keeps a device's thousandth message from being recorded like its first. */
   function decide(topic: string, nowMs: number, renews?: Grant): Remembered | undefined {
     const { tenant, asset, channel } = place(topic) ?? {};
-    if (tenant !== claims.tenant || asset === undefined || channel === undefined) return undefined;
-    const labels = { tenant, asset, channel };
+    if (tenant !== claims.tenant || channel === undefined) return undefined;
+    if (asset === undefined && asked !== 'filter') return undefined;
+    const labels = asset === undefined ? { tenant, channel } : { tenant, asset, channel };
     const decided = policy.decide({ action, claims, labels, nowMs, renews });
     const grant = decided === renews ? decided : share(decided);
-    const may =
-      allows(grant, { tenant, asset, channel, labels: {} }) &&
-      (action === 'publish' || isEnforceable(grant));
-    return { grant, may, untilMs: nowMs + DECISION_AGE_MAX_MS };
+    const may = covers(grant, asset, channel) && (asked === 'publish' || isEnforceable(grant));
+    return { grant, may, untilMs: nowMs + DECISION_AGE_MAX_MS, round };
+  }
+
+  /** A filter may cover more than the grant does: each message is looked at, too. */
+  function covers(grant: Grant, asset: string | undefined, channel: string): boolean {
+    if (asked === 'filter' || asset === undefined) return grant.allow;
+    return allows(grant, { tenant: claims.tenant, asset, channel, labels: {} });
   }
 
   return {
     may(topic, nowMs) {
       const known = remembered.get(topic);
-      if (known !== undefined && nowMs < known.untilMs) return known.may;
+      if (known?.round === round && nowMs < known.untilMs) return known.may;
       const decided = decide(topic, nowMs, known?.grant ?? (hasOverflowed ? newest : undefined));
       if (decided === undefined) return false;
       if (known === undefined && remembered.size >= TOPICS_MAX) {
@@ -128,33 +137,29 @@ function createTopicDecisions(
       remembered.set(topic, decided);
       return decided.may;
     },
-    forget: () => remembered.clear(),
+    // What was said stays, as what the next decision renews.
+    forget() {
+      round += 1;
+    },
   };
 }
 
 /** Makes the access of a connection whose token has these claims. */
 export function createDeviceAccess(options: DeviceAccessOptions): DeviceAccess {
-  const { policy, revocations, claims } = options;
+  const { revocations, claims } = options;
   const publishing = createTopicDecisions(options, 'publish');
-  const receiving = createTopicDecisions(options, 'subscribe');
+  const subscribing = createTopicDecisions(options, 'filter');
+  const receiving = createTopicDecisions(options, 'message');
 
   const hasEnded = (nowMs: number) => isOver(claims, nowMs) || revocations.isRevoked(claims);
 
   return {
     hasEnded,
     mayPublish: (topic, nowMs) => !hasEnded(nowMs) && publishing.may(topic, nowMs),
+    maySubscribe: (filter, nowMs) => !hasEnded(nowMs) && subscribing.may(filter, nowMs),
     mayReceive: (topic, nowMs) => !hasEnded(nowMs) && receiving.may(topic, nowMs),
-    maySubscribe(filter, nowMs) {
-      const { tenant, asset, channel } = place(filter) ?? {};
-      if (tenant !== claims.tenant || channel === undefined) return false;
-      if (hasEnded(nowMs)) return false;
-      const labels = asset === undefined ? { tenant, channel } : { tenant, asset, channel };
-      const grant = policy.decide({ action: 'subscribe', claims, labels, nowMs });
-      return grant.allow && isEnforceable(grant);
-    },
     forget() {
-      publishing.forget();
-      receiving.forget();
+      for (const decisions of [publishing, subscribing, receiving]) decisions.forget();
     },
   };
 }

@@ -6,7 +6,8 @@ function decision(nowMs: number, tenant = 'acme', selectors = 1): Recordable {
   return { input: { nowMs }, grant: { allow: true, tenant, selectors: Array(selectors).fill([]) } };
 }
 
-const LIMITS = { decisions: 3, selectors: 10, gaps: 2 };
+/** A tenant alone may have half of each. */
+const LIMITS = { decisions: 6, selectors: 20, gaps: 2 };
 
 describe('the queue of decisions', () => {
   it('keeps their order, and as many as it may', () => {
@@ -25,6 +26,23 @@ describe('the queue of decisions', () => {
     expect(queue.push(decision(2, 'acme', 3))).toBe(false);
     expect(queue.push(decision(3, 'acme', 2))).toBe(true);
     expect(queue.selectors).toBe(10);
+  });
+
+  it('leaves room for others, however much a tenant asks', () => {
+    const queue = createDecisionQueue({ ...LIMITS, decisions: 12 });
+    const pushed = (tenant: string) =>
+      Array.from({ length: 20 }, (_, ms) => queue.push(decision(ms, tenant))).filter(Boolean);
+    expect(['a', 'b', 'c', 'd'].map((tenant) => pushed(tenant).length)).toEqual([6, 3, 1, 1]);
+    queue.drop(8);
+    expect(queue.push(decision(30, 'a'))).toBe(true);
+  });
+
+  it('leaves selectors for others, too', () => {
+    const queue = createDecisionQueue(LIMITS);
+    expect(queue.push(decision(1, 'a', 11))).toBe(false);
+    expect(queue.push(decision(2, 'a', 10))).toBe(true);
+    expect(queue.push(decision(3, 'b', 6))).toBe(false);
+    expect(queue.push(decision(4, 'b', 5))).toBe(true);
   });
 
   it('counts losses by tenant, those of tenants beyond its bound together', () => {

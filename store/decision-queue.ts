@@ -1,4 +1,5 @@
-// Decisions that wait to be written, within bounds, and the account of those that did not fit. Pure.
+// Decisions that wait to be written, within bounds, and the account of those that did not fit. A tenant has no more
+// places than are left for others: one alone has half of them, and however many ask, some are free for the next. Pure.
 
 /** What the queue has to know of a decision. */
 export interface Recordable {
@@ -48,6 +49,12 @@ export interface DecisionQueue<D> {
   readonly taken: number;
 }
 
+/** What a tenant has in the queue. */
+interface Share {
+  decisions: number;
+  selectors: number;
+}
+
 /** Dropped places at the front are given back when there are so many. */
 const COMPACT_MIN = 1_024;
 
@@ -58,6 +65,8 @@ export function createDecisionQueue<D extends Recordable>(limits: QueueLimits): 
   let selectors = 0;
   let taken = 0;
   const gaps = new Map<string | null, Gap>();
+  /** Of those that have any. */
+  const shares = new Map<string, Share>();
 
   function addGap(gap: Gap): void {
     const known = gaps.has(gap.tenant) || gaps.size < limits.gaps;
@@ -80,23 +89,42 @@ export function createDecisionQueue<D extends Recordable>(limits: QueueLimits): 
     addGap({ tenant: grant.tenant, lost: 1, fromMs: nowMs, toMs: nowMs });
   }
 
+  /** Counts one more or one fewer decision, with its selectors. */
+  function count({ grant }: D, sign: 1 | -1): void {
+    const share = shares.get(grant.tenant) ?? { decisions: 0, selectors: 0 };
+    share.decisions += sign;
+    share.selectors += sign * grant.selectors.length;
+    selectors += sign * grant.selectors.length;
+    if (share.decisions === 0) shares.delete(grant.tenant);
+    else shares.set(grant.tenant, share);
+  }
+
+  function fits({ grant }: D): boolean {
+    const { tenant, selectors: more } = grant;
+    const own = shares.get(tenant) ?? { decisions: 0, selectors: 0 };
+    const free = limits.decisions - (waiting.length - head) - 1;
+    const freeSelectors = limits.selectors - selectors - more.length;
+    return own.decisions + 1 <= free && own.selectors + more.length <= freeSelectors;
+  }
+
   return {
     push(decision) {
-      const more = decision.grant.selectors.length;
-      const full = waiting.length - head >= limits.decisions;
-      if (full || selectors + more > limits.selectors) {
+      if (!fits(decision)) {
         lose(decision);
         return false;
       }
-      selectors += more;
+      count(decision, 1);
       taken += 1;
       waiting.push(decision);
       return true;
     },
-    oldest: (count) => waiting.slice(head, head + count),
-    drop(count) {
-      const end = Math.min(waiting.length, head + count);
-      for (; head < end; head++) selectors -= waiting[head]?.grant.selectors.length ?? 0;
+    oldest: (howMany) => waiting.slice(head, head + howMany),
+    drop(howMany) {
+      const end = Math.min(waiting.length, head + howMany);
+      for (; head < end; head++) {
+        const dropped = waiting[head];
+        if (dropped !== undefined) count(dropped, -1);
+      }
       if (head < COMPACT_MIN && head < waiting.length) return;
       waiting = waiting.slice(head);
       head = 0;

@@ -226,16 +226,18 @@ describe('a decision that fits in no queue', () => {
 
 describe('without its database', () => {
   it('takes what its queue takes, counts the rest by tenant, and tells of the gap afterwards', async () => {
-    const decisions = open({ queueMax: 100 });
+    const decisions = open({ queueMax: 200 });
     relay.cut();
     for (let i = 0; i < 100; i++) decisions.record(decision());
+    // A tenant has no more places than are left for others.
+    const others = Array.from({ length: 50 }, () => decision({ tenant: 'zenith' }));
     const lost = [
       ...Array.from({ length: 5 }, () => decision()),
       ...Array.from({ length: 7 }, () => decision({ tenant: 'zenith' })),
     ];
-    for (const one of lost) decisions.record(one);
-    expect(await decisions.metric('tailrace_decision_queue_size')).toBe(100);
-    expect(await decisions.metric('tailrace_decision_queue_max')).toBe(100);
+    for (const one of [...others, ...lost]) decisions.record(one);
+    expect(await decisions.metric('tailrace_decision_queue_size')).toBe(150);
+    expect(await decisions.metric('tailrace_decision_queue_max')).toBe(200);
     expect(await decisions.metric('tailrace_decision_gaps_size')).toBe(2);
     expect(await decisions.metric('tailrace_policy_decisions_lost_total')).toBe(12);
     await decisions.flush(200);
@@ -245,7 +247,7 @@ describe('without its database', () => {
     relay.mend();
     await decisions.flush(20_000);
     expect(await decisions.metric('tailrace_decision_queue_size')).toBe(0);
-    expect(await idsOf(decisions)).toHaveLength(102);
+    expect(await idsOf(decisions)).toHaveLength(152);
     const gaps = (tenant: string) => decisions.list({ tenant, action: 'gap', limit: 10 });
     const [from, to] = [lost[0]?.input.nowMs, lost[4]?.input.nowMs];
     expect(await gaps('acme')).toEqual([

@@ -42,7 +42,8 @@ export interface DecisionLogOptions<D> {
   readonly drainMaxMs?: number;
 }
 
-const QUEUE_MAX = 10_000;
+/** A tenant has half of it at most, and half of the selectors. */
+const QUEUE_MAX = 20_000;
 /** Some 50 MB of them. */
 const QUEUED_SELECTORS_MAX = 250_000;
 const GAPS_MAX = 1_000;
