@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf } from '../../lib/errors.ts';
+import { readBody } from '../../lib/read-body.ts';
 
 /** Where the keys of an issuer are. */
 export type KeyLocation =
@@ -71,7 +72,7 @@ async function fetchDocument(url: string): Promise<KeyDocument> {
     throw new Error(`it answered ${response.status}`);
   }
   const maxAge = /(?:^|[ ,])max-age=(\d{1,9})/i.exec(response.headers.get('cache-control') ?? '');
-  const text = await readBody(response);
+  const text = (await readBody(response, BYTES_MAX)).toString('utf8');
   return { text, maxAgeMs: maxAge === null ? undefined : Number(maxAge[1]) * 1_000 };
 }
 
@@ -81,29 +82,13 @@ function reasonOf(thrown: unknown): string {
   return `${thrown.message}: ${messageOf(thrown.cause)}`;
 }
 
-async function readBody(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    // Leaving the loop ends the transfer.
-    if (bytes > BYTES_MAX) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 async function readBounded(path: string): Promise<string> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    if (size > BYTES_MAX) throw tooLarge();
+    if (size > BYTES_MAX) throw new Error(`it is larger than ${BYTES_MAX} bytes`);
     return await file.readFile('utf8');
   } finally {
     await file.close();
   }
-}
-
-function tooLarge(): Error {
-  return new Error(`it is larger than ${BYTES_MAX} bytes`);
 }

@@ -13,7 +13,9 @@ async function serve(
     asked.push(request.url ?? '');
     const text = document();
     if (text === undefined) response.writeHead(503);
-    response.end(text);
+    // In chunks, without a length.
+    response.write(text ?? '');
+    response.end();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -44,6 +46,11 @@ it.each<[string, string, (own: string) => string[]]>([
   ],
   ['its own where it says nothing that can be read', '<html>', (own) => [own]],
   ['its own where it says nothing of itself', 'null', (own) => [own]],
+  [
+    'its own where it says too much',
+    JSON.stringify({ token_endpoint: 'https://tokens.test/', more: 'x'.repeat(300_000) }),
+    (own) => [own],
+  ],
 ])('the page may reach, of an issuer: %s', async (_words, document, origins) => {
   const { url, asked } = await serve(() => document);
   expect(await createSignInOrigins(`${url}/realm`, () => 0)()).toEqual(origins(url));

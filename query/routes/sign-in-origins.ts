@@ -1,6 +1,7 @@
 // Which origins the page has to reach to sign in: the issuer's own, and those of the endpoints that it asks for tokens,
 // which some issuers have elsewhere. Only its discovery document says so.
 import type { Clock } from '../../lib/clock.ts';
+import { readBody } from '../../lib/read-body.ts';
 
 /** Pages that are opened wait so long for an issuer that does not answer, and then for a while not at all. */
 const WAIT_MS = 2_000;
@@ -47,8 +48,7 @@ async function readDocument(issuer: string): Promise<unknown> {
     redirect: 'error',
     signal: AbortSignal.timeout(WAIT_MS),
   });
-  if (Number(response.headers.get('content-length') ?? 0) > DOCUMENT_MAX_BYTES) return undefined;
-  return response.json();
+  return JSON.parse((await readBody(response, DOCUMENT_MAX_BYTES)).toString('utf8'));
 }
 
 /** Origins of a URL's own writing only: they become a part of a header. */
