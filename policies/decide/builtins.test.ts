@@ -1,8 +1,10 @@
 // What rules may call beside WebAssembly's own functions gives what OPA gives: the expected values are OPA's.
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { BUILTINS, parseRfc3339Ns } from './builtins.ts';
+import { createBuiltins, createZones, parseRfc3339Ns, ZONES_MAX } from './builtins.ts';
 import { sprintf } from './sprintf.ts';
+
+const BUILTINS = createBuiltins();
 
 function call(name: string, ...args: unknown[]): unknown {
   const json = BUILTINS.get(name)?.(...args);
@@ -74,5 +76,17 @@ describe('time', () => {
     ['time.clock', 'noon', undefined],
   ])('%s of %j', (name, when, result) => {
     expect(call(name, when)).toEqual(result);
+  });
+
+  it('remembers few time zones, however many an input names', () => {
+    const zones = createZones();
+    const clock = createBuiltins(zones).get('time.clock');
+    for (let n = 0; n < 3 * ZONES_MAX; n++) {
+      const zone = ['Europe/Oslo', `Nowhere/${n}`, `+0${n % 10}:00`][n % 3] ?? '';
+      clock?.([Number(NS), zone]);
+      expect(zones.size()).toBeLessThanOrEqual(ZONES_MAX);
+    }
+    expect(zones.size()).toBe(ZONES_MAX);
+    expect(clock?.([Number(NS), 'Europe/Oslo'])).toBe('[9,26,40]');
   });
 });

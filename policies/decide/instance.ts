@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
-import { BUILTINS, type Builtin } from './builtins.ts';
+import { type Builtin, createBuiltins } from './builtins.ts';
 
 /** WebAssembly's pages are 64 KiB. A policy that wants more than 256 MiB fails, and so denies. */
 export const MEMORY_PAGES_MAX = 4096;
@@ -186,9 +186,10 @@ function instantiate(
   memory: WebAssembly.Memory,
   builtins: Readonly<Record<number, string>>,
 ): Instance {
+  const functions = createBuiltins();
   const call = (id: number, _context: number, ...addresses: number[]): number => {
     const name = builtins[id] ?? String(id);
-    const builtin: Builtin | undefined = BUILTINS.get(name);
+    const builtin: Builtin | undefined = functions.get(name);
     if (builtin === undefined) throw new Error(`the built-in function ${name} is not available`);
     const result = builtin(...addresses.map((at) => readJson(memory, exports, at)));
     return result === undefined ? 0 : writeJson(memory, exports, result);
@@ -242,7 +243,8 @@ function exactBuffer(bytes: Uint8Array): ArrayBuffer {
 }
 
 function refuseMissing(names: readonly string[]): void {
-  const missing = names.filter((name) => !BUILTINS.has(name));
+  const functions = createBuiltins();
+  const missing = names.filter((name) => !functions.has(name));
   if (missing.length === 0) return;
   throw new TailraceError(
     'policy_builtin_missing',
