@@ -27,6 +27,7 @@ import { createDeviceStream, type DeviceStream } from './device-stream.ts';
 import type { MessageHandler } from './message.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createReceiptClock } from './receipt-clock.ts';
+import { createSessionStore, type KeptLimits, type SessionStore } from './session-store.ts';
 
 /** Why a client may not connect. */
 export interface Refusal {
@@ -63,6 +64,8 @@ export interface EmbeddedBrokerOptions<P extends Publisher> {
   readonly messagesInFlightMax?: number;
   readonly bytesInFlightMax?: number;
   readonly drainMaxMs?: number;
+  /** Bounds of what is kept for absent subscribers. */
+  readonly kept?: KeptLimits;
 }
 
 export interface EmbeddedBroker<P extends Publisher> extends Part {
@@ -97,6 +100,7 @@ interface BrokerState<P extends Publisher> {
   readonly pace: Pace;
   readonly nowUs: () => number;
   readonly sessions: BrokerSessions<P>;
+  readonly store: SessionStore;
   readonly streams: Set<DeviceStream>;
   readonly retained: Set<string>;
   readonly refusals: (reason: string) => void;
@@ -161,6 +165,7 @@ function boundRetained<P extends Publisher>(state: BrokerState<P>, packet: Publi
 function hooks<P extends Publisher>(state: BrokerState<P>): AedesOptions {
   const { options } = state;
   return {
+    persistence: state.store.persistence,
     // A device may send its first messages without waiting for CONNACK; a socket's chunk bounds how many those are.
     queueLimit: 65_536,
     connectTimeout: 10_000,
@@ -196,7 +201,11 @@ function hooks<P extends Publisher>(state: BrokerState<P>): AedesOptions {
     authorizePublish: (client, packet, done) => takePublish(state, client, packet, done),
     authorizeSubscribe(client, subscription, done) {
       const allowed = state.sessions.subscribe(client, subscription.topic);
-      if (!allowed) state.refusals('subscribe');
+      if (allowed) state.store.grant(subscription);
+      else {
+        state.refusals('subscribe');
+        state.store.refuse(client, subscription.topic);
+      }
       done(null, allowed ? subscription : null);
     },
     authorizeForward(client, packet) {
@@ -243,6 +252,7 @@ export async function startEmbeddedBroker<P extends Publisher>(
 ): Promise<EmbeddedBroker<P>> {
   const { metrics, log } = options;
   const refusals = refusalCounter(metrics);
+  const clientsMax = options.clientsMax ?? CLIENTS_MAX;
   const state: BrokerState<P> = {
     options,
     pace: createPace({
@@ -257,11 +267,11 @@ export async function startEmbeddedBroker<P extends Publisher>(
       refusals,
       log,
     }),
+    store: createSessionStore({ metrics, log, sessionsMax: clientsMax, ...options.kept }),
     streams: new Set(),
     retained: new Set(),
     refusals,
   };
-  const clientsMax = options.clientsMax ?? CLIENTS_MAX;
   metrics.bounded('mqtt_broker_clients', () => state.streams.size, clientsMax);
   metrics.bounded('mqtt_broker_retained', () => state.retained.size, RETAINED_TOPICS_MAX);
 
@@ -273,6 +283,8 @@ export async function startEmbeddedBroker<P extends Publisher>(
     );
   aedes.on('clientError', quiet);
   aedes.on('connectionError', quiet);
+  aedes.on('client', state.store.arrive);
+  aedes.on('clientDisconnect', state.store.leave);
   aedes.on('unsubscribe', (filters, client) => state.sessions.unsubscribe(client, filters));
   // Its housekeeping of wills emits `error`, which would end the process where nobody listens.
   const emitter: EventEmitter = aedes;
