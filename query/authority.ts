@@ -20,8 +20,8 @@ export interface Asking {
 export interface Authority {
   /** Claims of the request's bearer token. @throws TailraceError `token_missing`, `token_invalid`, `token_expired`. */
   claimsOf(request: Request): Promise<Claims>;
-  /** Whether the request's bearer token was verified before: whoever sends it is no stranger. */
-  knows(request: Request): boolean;
+  /** Whether the request brings a token that was verified before, or a live ticket: whoever has it is no stranger. */
+  knows(request: Request, nowMs: number): boolean;
   /** Claims of a token. @throws TailraceError `token_invalid`, `token_expired`. */
   verify(token: string): Promise<Claims>;
   /** Claims behind the `ticket` parameter of an event stream. @throws TailraceError `ticket_invalid`. */
@@ -82,7 +82,9 @@ export function createAuthority(options: AuthorityOptions): Authority {
 
   return {
     verify: (token) => tokens.verify(token),
-    knows(request) {
+    knows(request, nowMs) {
+      const ticket = request.query.get('ticket');
+      if (ticket !== null && tickets.knows(ticket, nowMs)) return true;
       const [, token] = request.headers.get('authorization')?.split(' ') ?? [];
       return token !== undefined && tokens.knows(token);
     },

@@ -68,6 +68,20 @@ describe('a ticket', () => {
   });
 });
 
+it('a ticket is known while it is live, and not used up by the question', () => {
+  const { tickets, revocations } = open();
+  const ann = claimsOf('ann');
+  const [fresh, stream] = [tickets.issue(ann, NOW), tickets.issue(ann, NOW)];
+  tickets.redeemForStream(stream, 'x', NOW);
+  const known = (nowMs: number) => [fresh, stream, 'x'].map((id) => tickets.knows(id, nowMs));
+  expect(known(NOW)).toEqual([true, true, false]);
+  expect(known(NOW + TICKET_TTL_S * 1_000)).toEqual([false, true, false]);
+  expect(tickets.redeemForSocket(fresh, NOW)).toBe(ann);
+  expect(known(NOW)).toEqual([false, true, false]);
+  revocations.add({ tenant: 'acme', subject: 'ann', revokedAtMs: NOW });
+  expect(known(NOW)).toEqual([false, false, false]);
+});
+
 describe('many tickets', () => {
   it('of one subject leave room for others, until they are over', () => {
     const { tickets } = open();

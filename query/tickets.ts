@@ -26,6 +26,8 @@ type Ticket =
 export interface Tickets {
   /** @throws TailraceError `too_many_requests`, `overloaded`: the subject, or all together, have too many. */
   issue(claims: Claims, nowMs: number): string;
+  /** Whether a ticket is live: fresh or a stream's, and of a token that is not revoked. Nothing happens to it. */
+  knows(ticket: string, nowMs: number): boolean;
   /** Uses a fresh ticket up. @throws TailraceError `ticket_invalid`, `token_revoked`. */
   redeemForSocket(ticket: string, nowMs: number): Claims;
   /** Binds a fresh ticket, or finds it bound to the same. @throws TailraceError `ticket_invalid`, `token_revoked`. */
@@ -115,6 +117,10 @@ export function createTickets(options: TicketsOptions): Tickets {
       const endsMs = Math.min(nowMs + TICKET_TTL_S * 1_000, tokenEndsMs(claims));
       shelf.put(id, { state: 'fresh', claims, endsMs });
       return id;
+    },
+    knows(id, nowMs) {
+      const ticket = shelf.get(id);
+      return ticket !== undefined && ticket.endsMs > nowMs && !revocations.isRevoked(ticket.claims);
     },
     redeemForSocket(id, nowMs) {
       const ticket = find(id, nowMs);

@@ -33,6 +33,8 @@ export interface HttpService {
   readonly metrics: Metrics;
   readonly limits: Limits;
   token(tenant: string, subject: string): Promise<string>;
+  /** A ticket in the place of a token. */
+  ticketFor(token: string): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -75,6 +77,7 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
   const app = createApp(engine);
   serveWebSockets(app, {
     ...{ path: '/socket', accept, limits, headers: () => ({}), log },
+    knows: (request) => authority.knows(request, clock()),
     messageMaxBytes: options.messageMaxBytes ?? 64 * 1024,
   });
   app.any('/*', (res, req) => service.handle(res, req));
@@ -91,6 +94,7 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
       const order = { tenant, roles: ['viewer'], ttlS: 3_600, claims, nowMs: clock() };
       return (await issueToken(key, PROFILE, order)).token;
     },
+    ticketFor: async (token) => authority.tickets.issue(await tokens.verify(token), clock()),
     async stop() {
       app.close();
       await rm(folder, { recursive: true });

@@ -11,7 +11,7 @@ import { loadPolicy } from '../policies/decide/policy.ts';
 import type { Claims } from '../policies/grant.ts';
 import { createRevocations, type Revocations } from '../policies/tokens/revocations.ts';
 import { createAuthority } from '../query/authority.ts';
-import { amountsOf } from '../query/limits/amounts.ts';
+import { type Amounts, amountsOf } from '../query/limits/amounts.ts';
 import { createLimits } from '../query/limits/limits.ts';
 import { createFinder } from '../query/tail/complete.ts';
 import type { ServerFrame } from '../query/tail/frames.ts';
@@ -20,6 +20,7 @@ import { createRechecks } from '../query/tail/rechecks.ts';
 import { openSession, type Session } from '../query/tail/session.ts';
 import type { TailServices } from '../query/tail/tails.ts';
 import type { Catalogue } from '../store/catalogue.ts';
+import type { RangeAnswer, RangeRequest } from '../store/range/range.ts';
 import type { RangeReader } from '../store/range/read.ts';
 import type { Series } from '../store/series.ts';
 import { createSeriesIndex } from '../store/series-index.ts';
@@ -54,6 +55,8 @@ export interface TestSession {
 export interface HouseOptions {
   readonly clock?: Clock;
   readonly rangeReader?: Partial<RangeReader>;
+  /** As the program has them by default unless given. */
+  readonly limits?: Amounts;
 }
 
 function catalogueOf(index: ReturnType<typeof createSeriesIndex>): Catalogue {
@@ -97,7 +100,7 @@ function openTransport(services: TailServices, claims: Claims): TestSession {
 
 /** Opens a house without sessions: the shipped policy, an empty catalogue. */
 export async function openHouse(options: HouseOptions = {}): Promise<SessionHouse> {
-  const { clock = Date.now, rangeReader = {} } = options;
+  const { clock = Date.now, rangeReader = {}, limits = amountsOf(readConfig({})) } = options;
   const log = createLog('silent');
   const metrics = createMetrics();
   const feed = createRing({ recordsMax: 10_000, pointsMax: 1_000_000, log });
@@ -123,7 +126,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
     ...{ catalogue, feed, clock, log, authority },
     rangeReader: { read: noReads, ends: noReads, ...rangeReader },
     hub: await createHub({ feed, catalogue, clock, log }),
-    limits: createLimits({ amounts: amountsOf(readConfig({})), metrics }),
+    limits: createLimits({ amounts: limits, metrics }),
     rechecks: createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log }),
     finder: createFinder(catalogue, metrics),
     counters: {
@@ -157,4 +160,29 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
       services.hub.stop();
     },
   };
+}
+
+/** A range reader that answers nothing until it is told to. */
+export function heldReader() {
+  const waiting: { request: RangeRequest; answer: () => void }[] = [];
+  const read = (request: RangeRequest) =>
+    new Promise<RangeAnswer>((resolve) => {
+      const { startUs, endUs, series } = request;
+      const points = { t: Float64Array.of(startUs), v: Float64Array.of(1), q: Int16Array.of(0) };
+      const answered: RangeAnswer = {
+        ...{ startUs, endUs, stepMs: null, level: 'raw', segments: [], complete: true },
+        series: series.map((one) => ({ series: one, columns: { kind: 'raw', ...points } })),
+        position: { epoch: 'e', offset: 0 },
+      };
+      waiting.push({ request, answer: () => resolve(answered) });
+    });
+  return { waiting, rangeReader: { read } };
+}
+
+/** One turn of the event loop. */
+export const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Waits until something is there. */
+export async function until(isThere: () => boolean): Promise<void> {
+  while (!isThere()) await turn();
 }

@@ -38,7 +38,7 @@ export async function arrive(
   account: Account,
   { registry, authority, limits, clock }: ArriveOptions,
 ): Promise<Route | undefined> {
-  limits.checkAddress(request.peer, () => authority.knows(request));
+  limits.checkAddress(request.peer, () => authority.knows(request, clock()));
   try {
     checkSizes(request);
     if (request.method === 'OPTIONS' && registry.methods(request.path) !== '') return undefined;

@@ -43,6 +43,7 @@ beforeAll(async () => {
     messageMaxBytes: 100_000,
     accept: async () => ({
       protocol: undefined,
+      release: () => undefined,
       connect: () => ({
         message: (data) => void messages.push(data.length),
         drained: () => undefined,

@@ -68,6 +68,18 @@ function ask(path: string, token?: string, init: RequestInit = {}): Promise<Resp
   return fetch(`${service.url}${path}`, { ...init, headers });
 }
 
+/** What the handshake of a WebSocket that is refused is answered. */
+async function upgradeStatus(handshake: string): Promise<string | undefined> {
+  const client = openRawClient(service.port);
+  client.send(handshake);
+  await eventually(
+    async () => client.received(),
+    (text) => text.includes('}'),
+  );
+  client.socket.destroy();
+  return client.received().split(' ')[1];
+}
+
 /** Status, Retry-After, and what the problem says is the limit. */
 async function told(response: Response): Promise<unknown[]> {
   const problem = response.status === 200 ? {} : ((await response.json()) as { limit?: string });
@@ -167,17 +179,27 @@ describe('an address at its limit', () => {
   it('is charged for WebSockets that are refused', async () => {
     await start({ address: { requestsPerS: 2 } });
     const statuses = [];
-    for (let n = 0; n < 3; n++) {
-      const client = openRawClient(service.port);
-      client.send(UPGRADE);
-      await eventually(
-        async () => client.received(),
-        (text) => text.includes('}'),
-      );
-      statuses.push(client.received().split(' ')[1]);
-      client.socket.destroy();
-    }
+    for (let n = 0; n < 3; n++) statuses.push(await upgradeStatus(UPGRADE));
     expect(statuses).toEqual(['401', '401', '429']);
+  });
+
+  it('keeps no WebSocket out whose token or ticket is known', async () => {
+    await start({ address: { requestsPerS: 1 } });
+    const ann = await service.token('acme', 'ann');
+    const known = UPGRADE.replace('Host', `Authorization: Bearer ${ann}\r\nHost`);
+    const ticket = service.ticketFor(ann);
+    const byTicket = UPGRADE.replace('/socket', `/socket?ticket=${await ticket}`);
+    expect((await ask('/own', ann)).status).toBe(200);
+    expect((await ask('/own', 'nonsense')).status).toBe(401);
+    // Both come as far as being refused for themselves.
+    for (const [text, status] of [
+      [UPGRADE, '429'],
+      [known, '401'],
+      [byTicket, '401'],
+      [byTicket.replace('ticket=', 'ticket=x'), '429'],
+    ] as const) {
+      expect(await upgradeStatus(text)).toBe(status);
+    }
   });
 
   it('is not charged for requests with a verified token', async () => {

@@ -21,6 +21,8 @@ export interface StreamReply {
   readonly headers: Readonly<Record<string, string>>;
   /** Called once the head is written. */
   open(stream: ByteStream): void;
+  /** Called instead where the client went away before, or asked for the head only. */
+  abandon(): void;
 }
 
 /** The writing end of a streamed answer. Nothing here throws after the end. */

@@ -191,9 +191,13 @@ export function openStream(
   reply: StreamReply,
   common: Readonly<Record<string, string>>,
 ): void {
-  if (exchange.gone) return;
+  if (exchange.gone) {
+    reply.abandon();
+    return;
+  }
   const { res } = exchange;
   if (request.method === 'HEAD') {
+    reply.abandon();
     res.cork(() => {
       writeHead(res, 200, { ...common, ...reply.headers });
       endWithoutBody(exchange);

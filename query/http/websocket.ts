@@ -28,6 +28,8 @@ export interface Accepted {
   /** The subprotocol chosen; undefined where none was offered. */
   readonly protocol: string | undefined;
   connect(socket: SocketEnd): SocketHandler;
+  /** Gives back what was taken for it. Called once the socket is closed, or where it never opens. */
+  release(): void;
 }
 
 export interface WebSocketOptions {
@@ -36,6 +38,8 @@ export interface WebSocketOptions {
   accept(request: Request, account: Account): Promise<Accepted>;
   /** Counts each connection from its handshake to its end, and the handshakes that are refused. */
   readonly limits: Limits;
+  /** Whether a request comes with a token or a ticket that is known: then its address is not answered for by others. */
+  knows(request: Request): boolean;
   /** Headers for the answers. */
   headers(request: Request): Record<string, string>;
   /** A longer message closes the connection; up to it the handler says what is wrong. */
@@ -109,16 +113,21 @@ function upgrade(
 
 /** Lets an app take WebSockets at a path. */
 export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): void {
-  const { path, accept, limits, headers, messageMaxBytes, log } = options;
+  const { path, accept, limits, knows, headers, messageMaxBytes, log } = options;
 
   async function acceptOrRefuse(request: Request, account: Account) {
-    limits.checkAddress(request.peer);
-    const leave = limits.enterConnection(request.peer);
+    limits.checkAddress(request.peer, () => knows(request));
+    const leaveAddress = limits.enterConnection(request.peer);
     try {
       checkSizes(request);
-      return { accepted: await accept(request, account), leave };
+      const accepted = await accept(request, account);
+      const leave = () => {
+        leaveAddress();
+        accepted.release();
+      };
+      return { accepted, leave };
     } catch (thrown) {
-      leave();
+      leaveAddress();
       if (account.claims === undefined) limits.chargeAddress(request.peer);
       throw thrown;
     }
@@ -146,7 +155,12 @@ export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): v
         .then((taken) => {
           const trace = traceparent === undefined ? {} : { traceparent };
           const answer = { ...trace, ...decisionHeaders(account) };
-          upgrade(exchange, request, taken, context, answer);
+          try {
+            upgrade(exchange, request, taken, context, answer);
+          } catch (thrown) {
+            taken.leave();
+            throw thrown;
+          }
           tell(101);
         })
         .catch((thrown: unknown) => {

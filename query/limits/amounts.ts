@@ -5,9 +5,9 @@ import type { Config } from '../../lib/config.ts';
 export interface CallerAmounts {
   /** As many may also come at one moment. */
   readonly requestsPerS: number;
-  /** Of answers, as they are sent, and of bodies received. */
+  /** Of answers and frames, as they are sent, and of those received. */
   readonly bytesPerS: number;
-  /** Requests that are being answered. */
+  /** Requests that are being answered, and readings of open tails: snapshots, and what is delayed or coarser. */
   readonly inFlight: number;
   /** Open tails. */
   readonly tails: number;

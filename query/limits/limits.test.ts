@@ -75,9 +75,9 @@ describe('requests', () => {
   ])('of %j are not those of %j', (one, other) => {
     const { limits } = limitsOf({ subject: { requestsPerS: 1, tails: 1 } });
     limits.admitRequest(one);
-    limits.enterTail(one);
+    limits.admitTail(one);
     expect(refusalOf(() => limits.admitRequest(other))).toBeUndefined();
-    expect(refusalOf(() => limits.checkTail(other))).toBeUndefined();
+    expect(refusalOf(() => limits.admitTail(other))).toBeUndefined();
   });
 
   it('that are refused cost nothing, and Retry-After says when there is room again', () => {
@@ -93,8 +93,11 @@ describe('requests', () => {
   it('of open tails count as requests', () => {
     const { limits } = limitsOf({ subject: { requestsPerS: 2 } });
     limits.admitRequest(ANN);
-    limits.admitFrame(ANN);
-    expect(refusalOf(() => limits.admitFrame(ANN))).toEqual(tooMany('subject requests'));
+    limits.admitFrame(ANN, true);
+    for (const asksForMore of [true, false]) {
+      const admit = () => limits.admitFrame(ANN, asksForMore);
+      expect(refusalOf(admit)).toEqual(tooMany('subject requests'));
+    }
   });
 
   it('in flight have a place each, until they are over', () => {
@@ -108,6 +111,19 @@ describe('requests', () => {
     first.release();
     expect(refusalOf(() => limits.admitRequest(BOB))).toBeUndefined();
     expect(refusalOf(() => limits.admitRequest(BOB))).toEqual(tooMany('subject in flight'));
+  });
+
+  it('in flight leave no room for readings of open tails, nor the other way round', () => {
+    const { limits } = limitsOf({ subject: { inFlight: 1 } });
+    const leave = limits.enterReading(ANN);
+    for (const ask of [limits.checkReading, limits.admitRequest]) {
+      expect(refusalOf(() => ask(ANN))).toEqual(tooMany('subject in flight'));
+    }
+    leave();
+    limits.checkReading(ANN);
+    limits.admitRequest(ANN);
+    expect(refusalOf(() => limits.checkReading(ANN))).toEqual(tooMany('subject in flight'));
+    expect(refusalOf(() => limits.checkReading(BOB))).toBeUndefined();
   });
 });
 
@@ -131,19 +147,55 @@ describe('bytes', () => {
     expect(refusalOf(() => limits.admitRequest(ANN))).toEqual(tooMany('tenant bytes'));
     expect(refusalOf(() => limits.admitRequest(EVE))).toBeUndefined();
   });
+
+  it('of open tails refuse what asks for more, and nothing else', () => {
+    const { limits, time } = limitsOf({ subject: { bytesPerS: 10_000 } });
+    const tail = limits.admitTail(ANN);
+    tail.charge(30_000);
+    const more = [
+      () => limits.admitRequest(ANN),
+      () => limits.admitFrame(ANN, true),
+      () => limits.checkReading(ANN),
+    ];
+    for (const ask of more) expect(refusalOf(ask)).toEqual(tooMany('subject bytes', 2));
+    expect(refusalOf(() => limits.admitFrame(ANN, false))).toBeUndefined();
+    time.nowMs = 2_000;
+    for (const ask of more) expect(refusalOf(ask)).toBeUndefined();
+  });
+
+  it('of small frames are charged as well, at the latest when their tail ends', () => {
+    const { limits } = limitsOf({ subject: { bytesPerS: 10_000 } });
+    const tail = limits.admitTail(ANN);
+    for (let n = 0; n < 1_000; n++) tail.charge(20);
+    expect(refusalOf(() => limits.checkReading(ANN))).toEqual(tooMany('subject bytes', 1));
+    tail.release();
+    expect(refusalOf(() => limits.checkReading(ANN))).toEqual(tooMany('subject bytes', 1));
+    const other = limits.admitTail(BOB);
+    other.charge(30);
+    other.release();
+    expect(refusalOf(() => limits.checkReading(BOB))).toBeUndefined();
+  });
+
+  it('of live points make no debt longer than a minute, however long they flow', () => {
+    const { limits } = limitsOf({ subject: { bytesPerS: 1_000 } });
+    const tail = limits.admitTail(ANN);
+    for (let n = 0; n < 1_000; n++) tail.charge(5_000);
+    expect(refusalOf(() => limits.checkReading(ANN))).toEqual(tooMany('subject bytes', 64));
+  });
 });
 
 describe('tails', () => {
   it('of a subject and of a tenant are so many at a time', () => {
     const { limits } = limitsOf({ subject: { tails: 2 }, tenant: { tails: 3 } });
-    const [close] = [limits.enterTail(ANN), limits.enterTail(ANN)];
+    const [first] = [limits.admitTail(ANN), limits.admitTail(ANN)];
     const full = (limit: string) => ({ code: 'too_many_connections', limit, retry_after_s: 1 });
-    expect(refusalOf(() => limits.checkTail(ANN))).toEqual(full('subject tails'));
-    expect(refusalOf(() => limits.checkTail(BOB))).toBeUndefined();
-    limits.enterTail(BOB);
-    expect(refusalOf(() => limits.checkTail(BOB))).toEqual(full('tenant tails'));
-    close?.();
-    expect(refusalOf(() => limits.checkTail(ANN))).toBeUndefined();
+    expect(refusalOf(() => limits.admitTail(ANN))).toEqual(full('subject tails'));
+    expect(refusalOf(() => limits.admitTail(BOB))).toBeUndefined();
+    expect(refusalOf(() => limits.admitTail(BOB))).toEqual(full('tenant tails'));
+    first?.release();
+    first?.release();
+    expect(refusalOf(() => limits.admitTail(ANN))).toBeUndefined();
+    expect(refusalOf(() => limits.admitTail(ANN))).toEqual(full('subject tails'));
   });
 });
 

@@ -4,7 +4,7 @@ import type { Metrics } from '../../lib/metrics.ts';
 import type { Grant } from '../../policies/grant.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
 import { type Choice, resolveChoice } from '../choice.ts';
-import { type Connection, fail, flushAll, type Held } from './connection.ts';
+import { type Connection, fail, flushAll, type Held, isFlowing } from './connection.ts';
 import { settle } from './decide.ts';
 import { checkSeriesCount, renew } from './subscribe.ts';
 
@@ -63,6 +63,8 @@ export async function complete(connection: Connection): Promise<void> {
     if (!settle(connection)) return;
     if (held.get(one.frame.id) !== one) continue;
     try {
+      // Who takes nothing now is sent no snapshot on top: it comes here again when it has.
+      if (one.stage === 'suspended' && !isFlowing(connection)) continue;
       if (one.stage === 'suspended') await renew(connection, one);
       else if (mayBeWider) widen(connection, one);
     } catch (thrown) {

@@ -4,6 +4,7 @@ import { TailraceError } from '../../lib/errors.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import { shownByIds } from '../choice.ts';
+import type { Release } from '../limits/counts.ts';
 import {
   batchFrame,
   errorFrame,
@@ -86,6 +87,8 @@ export interface Connection {
   /** An event stream's first frame is its `subscribed`; nothing is announced before. */
   isGreeted: boolean;
   stall: { readonly unsent: number; readonly sinceMs: number } | undefined;
+  /** Places in flight of snapshots that were sent and that the client has not taken yet: they are in memory still. */
+  readonly untaken: Set<Release>;
   /** When the clock is to be looked at next, ms since 1970. */
   tickAtMs: number;
 }
@@ -104,6 +107,7 @@ export function forget(connection: Connection): void {
   connection.services.rechecks.leave(connection.rechecked);
   connection.services.hub.leave(connection.member);
   connection.held.clear();
+  leaveTaken(connection);
   connection.onClosed();
 }
 
@@ -118,6 +122,20 @@ export function fail(connection: Connection, thrown: unknown, id: string | undef
 /** True while the client takes what it is sent. */
 export function isFlowing({ isOpen, transport }: Connection): boolean {
   return isOpen && transport.unsentBytes() < UNSENT_MAX_BYTES;
+}
+
+/** Gives a place in flight back, once the client has taken what was sent. */
+export function leaveOnceTaken(connection: Connection, leave: Release): void {
+  connection.untaken.add(leave);
+  leaveTaken(connection);
+}
+
+/** Gives places in flight back where the client has taken what was sent, or is gone. */
+export function leaveTaken(connection: Connection): void {
+  const { untaken, isOpen } = connection;
+  if (untaken.size === 0 || (isOpen && !isFlowing(connection))) return;
+  for (const leave of untaken) leave();
+  untaken.clear();
 }
 
 /** Says which series came and went, each as it may be shown now. */

@@ -73,6 +73,12 @@ function namesOf(value: unknown): string[] {
   });
 }
 
+/** Whether a frame, good or bad, is no request to be sent less or to go on as before. */
+export function asksForMore(frame: unknown): boolean {
+  if (typeof frame !== 'object' || frame === null || !('type' in frame)) return true;
+  return frame.type !== 'unsubscribe' && frame.type !== 'reauth';
+}
+
 /** The subscription that a frame is about, where it says so. */
 export function idOf(frame: unknown): string | undefined {
   if (typeof frame !== 'object' || frame === null || !('id' in frame)) return undefined;

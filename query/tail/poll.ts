@@ -101,6 +101,16 @@ function frameOf(id: string, poll: Poll, { answer, tables }: RangeResult): Serve
   return buckets.length === 0 ? undefined : { type: 'summary', id, cursor, buckets, dropped };
 }
 
+/** Whether the limits of its subject and tenant leave room for a reading. */
+function hasRoom({ services, right }: Connection): boolean {
+  try {
+    services.limits.checkReading(right.claims);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function pollOnce(connection: Connection, one: Held, poll: Poll): Promise<void> {
   const { services, transport, held, right } = connection;
   const { frame, subscription } = one;
@@ -133,10 +143,17 @@ export function pollDue(connection: Connection, nowMs: number): void {
     if (poll === undefined || stage !== 'flowing') continue;
     if (poll.isBusy || poll.nextMs > nowMs) continue;
     if (!isFlowing(connection)) return;
+    if (!hasRoom(connection)) {
+      // Nothing is lost: what it waits for is in the table.
+      poll.nextMs = nowMs + EVERY_MIN_MS;
+      continue;
+    }
+    const leave = connection.services.limits.enterReading(connection.right.claims);
     poll.isBusy = true;
     pollOnce(connection, one, poll)
       .catch((thrown: unknown) => fail(connection, thrown, one.frame.id))
       .finally(() => {
+        leave();
         poll.isBusy = false;
         poll.nextMs = nowMs + (poll.page === undefined ? poll.everyMs : 0);
       });

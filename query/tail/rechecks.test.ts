@@ -1,9 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { DecisionInput } from '../../policies/decide/decision.ts';
 import type { Claims, Grant } from '../../policies/grant.ts';
-import type { RangeAnswer, RangeRequest } from '../../store/range/range.ts';
 import type { Series } from '../../store/series.ts';
-import { openHouse, type SessionHouse, type TestSession } from '../../test/tail-sessions.ts';
+import {
+  heldReader,
+  openHouse,
+  type SessionHouse,
+  type TestSession,
+  turn,
+  until,
+} from '../../test/tail-sessions.ts';
 import type { ServerFrame } from './frames.ts';
 
 const NOW = Date.UTC(2026, 0, 2, 12);
@@ -25,11 +31,6 @@ const none = (grant: Grant): Grant => ({ ...grant, selectors: [] });
 const denied = (grant: Grant): Grant => ({ ...none(grant), allow: false, reason: 'no' });
 const ofType = (one: TestSession, type: string) =>
   one.frames.filter((frame) => frame.type === type);
-const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-async function until(isThere: () => boolean): Promise<void> {
-  while (!isThere()) await turn();
-}
 
 async function open(options: Parameters<typeof openHouse>[0] = {}): Promise<SessionHouse> {
   const house = await openHouse({ clock: () => nowMs, ...options });
@@ -41,23 +42,6 @@ async function follow(house: SessionHouse, i: number, more: object = { match: '{
   const one = house.open(claimsOf(i));
   await one.session.receive({ type: 'subscribe', id: 'a', ...more });
   return one;
-}
-
-/** A range reader that answers nothing until it is told to. */
-function heldReader() {
-  const waiting: { request: RangeRequest; answer: () => void }[] = [];
-  const read = (request: RangeRequest) =>
-    new Promise<RangeAnswer>((resolve) => {
-      const { startUs, endUs, series } = request;
-      const points = { t: Float64Array.of(startUs), v: Float64Array.of(1), q: Int16Array.of(0) };
-      const answered: RangeAnswer = {
-        ...{ startUs, endUs, stepMs: null, level: 'raw', segments: [], complete: true },
-        series: series.map((one) => ({ series: one, columns: { kind: 'raw', ...points } })),
-        position: { epoch: 'e', offset: 0 },
-      };
-      waiting.push({ request, answer: () => resolve(answered) });
-    });
-  return { waiting, rangeReader: { read } };
 }
 
 describe('between a change and the decision', () => {

@@ -1,6 +1,8 @@
 // One tail connection from its opening to its end: frames of the client's, news of the feed's, and the clock.
+import type { Claims } from '../../policies/grant.ts';
 import type { Series } from '../../store/series.ts';
 import { selectCreated } from '../choice.ts';
+import type { Limits } from '../limits/limits.ts';
 import { addSeries, complete } from './complete.ts';
 import {
   CLOSE,
@@ -11,17 +13,25 @@ import {
   flushDue,
   forget,
   type Held,
+  isFlowing,
   isStalled,
+  leaveTaken,
   type Transport,
 } from './connection.ts';
 import { settle } from './decide.ts';
-import { idOf, readClientFrame, type SubscribeFrame } from './frames.ts';
+import {
+  asksForMore,
+  type ClientFrame,
+  idOf,
+  readClientFrame,
+  type SubscribeFrame,
+} from './frames.ts';
 import type { Member, Missed } from './hub.ts';
 import { pollDue } from './poll.ts';
 import { createReauths, reauth } from './reauth.ts';
 import type { Rechecked } from './rechecks.ts';
 import { isDue, isInForce, type Opening, openRight } from './right.ts';
-import { setUp, subscribe, unsubscribe } from './subscribe.ts';
+import { subscribe, unsubscribe } from './subscribe.ts';
 import type { TailServices } from './tails.ts';
 
 /** A token's end is announced so long before. */
@@ -71,22 +81,41 @@ function addCreated(connection: Connection, series: readonly Series[], missed: M
   flushAll(connection);
 }
 
-/** Points may have been missed: every subscription begins again, and says so. */
+/** Points may have been missed: every subscription begins again in the connection's turn, and says so. */
 function beginAgain(connection: Connection): void {
-  for (const one of connection.held.values()) {
+  const { held, services, rechecked } = connection;
+  for (const one of held.values()) {
     // What is read from the table misses nothing of the feed.
     if (one.poll !== undefined) continue;
     one.resume = 'lost';
-    if (one.stage === 'suspended') continue;
-    setUp(connection, one).catch((thrown: unknown) => fail(connection, thrown, one.frame.id));
+    one.stage = 'suspended';
+    services.hub.detach(one.subscription);
   }
+  // Not at once: all snapshots of all tails together may be more than fits into memory.
+  services.rechecks.completeSoon(rechecked);
+}
+
+function drained(connection: Connection): void {
+  leaveTaken(connection);
+  flushAll(connection);
+  // What had to wait until what it was sent before was taken.
+  const { held, services, rechecked } = connection;
+  const isWaiting = Array.from(held.values()).some(({ stage }) => stage === 'suspended');
+  if (isWaiting && isFlowing(connection)) services.rechecks.completeSoon(rechecked);
+}
+
+/** Reads a frame that the limits of its sender let in. Throws what is wrong with it. */
+function readAdmitted(value: unknown, claims: Claims, limits: Limits): ClientFrame {
+  limits.admitFrame(claims, asksForMore(value));
+  const frame = readClientFrame(value);
+  if (frame.type === 'subscribe' && frame.snapshot !== undefined) limits.checkReading(claims);
+  return frame;
 }
 
 async function receive(connection: Connection, value: unknown): Promise<void> {
   const { right, services } = connection;
   try {
-    services.limits.admitFrame(right.claims);
-    const frame = readClientFrame(value);
+    const frame = readAdmitted(value, right.claims, services.limits);
     if (frame.type === 'subscribe') await subscribe(connection, frame);
     else if (frame.type === 'reauth') await reauth(connection, frame.token);
     else unsubscribe(connection, frame.id);
@@ -175,7 +204,7 @@ export function openSession(
     member: memberOf(() => connection),
     rechecked: recheckedOf(() => connection, services),
     ...{ isOpen: true, isWarned: false, isGreeted: transport.protocol !== 'sse' },
-    stall: undefined,
+    ...{ stall: undefined, untaken: new Set() },
     tickAtMs: nowMs,
   };
   hub.join(connection.member);
@@ -187,7 +216,7 @@ export function openSession(
     receive: (value) => receive(connection, value),
     refuse: (thrown) => fail(connection, thrown, undefined),
     subscribe: (frame) => subscribe(connection, frame),
-    drained: () => flushAll(connection),
+    drained: () => drained(connection),
     tick: (time) => tick(connection, time),
     get tickAtMs() {
       return connection.tickAtMs;

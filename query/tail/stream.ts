@@ -6,6 +6,8 @@ import { chooseType } from '../http/negotiate.ts';
 import type { ByteStream } from '../http/reply.ts';
 import type { Request } from '../http/request.ts';
 import type { DecidedRoute, Parameter } from '../http/routes.ts';
+import type { Release } from '../limits/counts.ts';
+import type { Admission } from '../limits/limits.ts';
 import { invalidParameter, type ParameterReader, parameterReader } from '../parameters.ts';
 import { RANGE_PARAMETERS } from '../range/parameters.ts';
 import { factsOf } from '../routes/facts.ts';
@@ -83,14 +85,23 @@ function eventText(frame: ServerFrame, cursor: string | undefined): string {
   return `event: ${frame.type}\n${id}data: ${data}\n\n`;
 }
 
-function streamTransport(stream: ByteStream, origin: string | undefined): Transport {
+function streamTransport(
+  stream: ByteStream,
+  origin: string | undefined,
+  charge: Admission['charge'],
+): Transport {
+  function send(frame: ServerFrame, cursor?: string): void {
+    const text = eventText(frame, cursor);
+    charge(Buffer.byteLength(text));
+    stream.write(text);
+  }
+
   return {
     protocol: 'sse',
-    origin,
-    send: (frame, cursor) => stream.write(eventText(frame, cursor)),
+    ...{ origin, send },
     unsentBytes: () => (stream.flowing() ? 0 : Number.POSITIVE_INFINITY),
     close(code, detail) {
-      stream.write(eventText({ type: 'bye', code, detail }, undefined));
+      send({ type: 'bye', code, detail });
       stream.end();
     },
   };
@@ -112,7 +123,7 @@ function checkAccept(request: Request): void {
 /** Makes the route; `open` opens a session that is counted and stopped with the others. */
 export function streamRoute(
   services: TailServices,
-  open: (transport: Transport, opening: Opening) => Session,
+  open: (transport: Transport, opening: Opening, leave: Release) => Session,
 ): DecidedRoute {
   return {
     method: 'GET',
@@ -139,23 +150,25 @@ export function streamRoute(
         handle({ claims, grant }) {
           const { rechecks, limits } = services;
           const opening = { claims, grant, rules: rechecks.rules };
-          limits.checkTail(claims);
           requireChoice(frame.choice, grant, catalogue);
           if (frame.snapshot !== undefined) {
             admitSnapshot(frame, claims, facts, services);
           }
+          const { charge, release } = limits.admitTail(claims);
           return {
             kind: 'stream',
+            abandon: release,
             headers: { 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-store' },
             open(stream) {
               stream.write(`retry: ${RETRY_MS}\n\n`);
-              const session = open(streamTransport(stream, facts.origin), opening);
+              const session = open(streamTransport(stream, facts.origin, charge), opening, release);
               const comments = setInterval(() => stream.write(': alive\n\n'), COMMENT_EVERY_MS);
               stream.onDrain(() => session.drained());
               stream.onClosed(() => {
                 clearInterval(comments);
                 session.closed();
               });
+              // Its snapshot has the request's place in flight, which is given back after this.
               session.subscribe(frame).catch((thrown: unknown) => {
                 log.warn({ err: thrown }, 'a stream could not be set up');
                 session.refuse(thrown);

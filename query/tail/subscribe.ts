@@ -5,7 +5,14 @@ import type { Grant } from '../../policies/grant.ts';
 import type { Series } from '../../store/series.ts';
 import { resolveChoice, shownByIds } from '../choice.ts';
 import { invalidParameter } from '../parameters.ts';
-import { type Beginning, type Connection, fail, flushAll, type Held } from './connection.ts';
+import {
+  type Beginning,
+  type Connection,
+  fail,
+  flushAll,
+  type Held,
+  leaveOnceTaken,
+} from './connection.ts';
 import { decideAgain, settle, shapeOf } from './decide.ts';
 import { SUBSCRIPTIONS_MAX, type SubscribeFrame, seriesOfFrame } from './frames.ts';
 import { firstPoll } from './poll.ts';
@@ -33,7 +40,7 @@ async function recover(
 }
 
 /** Sends `subscribed`, then the snapshot where it is wanted, then lets the points flow. */
-export async function setUp(connection: Connection, one: Held): Promise<void> {
+async function setUp(connection: Connection, one: Held): Promise<void> {
   const { transport, services, held, member, right } = connection;
   const { frame, subscription, resume } = one;
   one.setups += 1;
@@ -105,7 +112,10 @@ function maxHzOf(frame: SubscribeFrame, grant: Grant): number | undefined {
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
-/** Sets a subscription of these series up, in the place of an earlier one of its id. */
+/**
+ * Sets a subscription of these series up, in the place of an earlier one of its id. A snapshot is in flight as a request
+ * is; whether there is room for it has been asked, or the server builds the subscription again of its own accord.
+ */
 async function begin(
   connection: Connection,
   frame: SubscribeFrame,
@@ -113,8 +123,10 @@ async function begin(
   beginning: { readonly resume: Beginning; readonly snapshotGrant?: Grant | undefined },
 ): Promise<void> {
   const { grant } = connection.right;
-  const { clock } = connection.services;
+  const { clock, limits } = connection.services;
   const { id } = frame;
+  const leave =
+    frame.snapshot === undefined ? undefined : limits.enterReading(connection.right.claims);
   unsubscribe(connection, id);
   const maxHz = maxHzOf(frame, grant);
   const lookbackMs = grant.obligations.lookback_ms;
@@ -132,6 +144,8 @@ async function begin(
     // Without its snapshot it is no subscription: the client is told, and may ask again.
     if (connection.held.get(id) === one) unsubscribe(connection, id);
     throw thrown;
+  } finally {
+    if (leave !== undefined) leaveOnceTaken(connection, leave);
   }
 }
 

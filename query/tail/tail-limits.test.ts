@@ -1,57 +1,36 @@
 // How many tails a subject may have open, and that each way in which one ends makes room for another.
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readConfig } from '../../lib/config.ts';
 import type { Policy } from '../../policies/decide/decision.ts';
-import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { type ChangingPolicy, changingPolicy } from '../../test/policy.ts';
-import { startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
-import { connectTail, openStream, type TailClient } from '../../test/tail-client.ts';
+import { connectTail, type TailClient } from '../../test/tail-client.ts';
+import { startTailServer, type TailServer } from '../../test/tail-server.ts';
 import { amountsOf } from '../limits/amounts.ts';
 
 const MAX = 2;
 const PATIENCE = { timeout: 20_000 };
 
-let database: TestDatabase;
-let server: TestQueryServer;
+let tails: TailServer;
 let rules: ChangingPolicy;
-let nowMs = Date.UTC(2026, 0, 2, 12);
 
 beforeAll(async () => {
-  database = await openTestDatabase();
-  server = await startTestQueryServer({
-    database: database.database,
-    clock: () => nowMs,
+  tails = await startTailServer({
     limits: amountsOf(readConfig({ LIMIT_SUBJECT_TAILS: String(MAX) })),
     policy: (shipped: Policy) => {
       rules = changingPolicy(shipped);
       return rules.policy;
     },
   });
-  await server.write('rig-1', 'spp', [[nowMs, 0]]);
 });
 
-afterAll(async () => {
-  await server.stop();
-  await database.dispose();
-});
+afterAll(() => tails.stop());
 
-async function connect(bearer: string): Promise<TailClient> {
-  const client = await connectTail({ url: server.url, bearer });
-  onTestFinished(() => client.socket.terminate());
-  return client;
-}
-
-async function stream(bearer: string) {
-  const headers = { authorization: `Bearer ${bearer}` };
-  const opened = await openStream(`${server.url}/v1/tail?match={}`, headers);
-  onTestFinished(() => opened.abort());
-  return opened;
-}
+const stream = (bearer: string) => tails.stream('match={}', { authorization: `Bearer ${bearer}` });
 
 /** Tries until there is room. */
 async function untilOpen(tokenOf: () => Promise<string>): Promise<void> {
   const status = async () => {
-    const opening = connect(await tokenOf());
+    const opening = tails.connect(await tokenOf());
     return opening.then(
       () => 'open',
       (refused) => refused.status,
@@ -68,15 +47,15 @@ it.each<[how: string, end: Ending]>([
   [
     'its token is over',
     () => {
-      nowMs += 66_000;
+      tails.time.nowMs += 66_000;
     },
   ],
   [
     'its token is revoked',
     (_, subject) => {
-      server.revocations.add({ tenant: 'acme', subject, revokedAtMs: nowMs });
+      tails.server.revocations.add({ tenant: 'acme', subject, revokedAtMs: tails.time.nowMs });
       // Tokens of a later second are others.
-      nowMs += 1_000;
+      tails.time.nowMs += 1_000;
     },
   ],
   [
@@ -89,28 +68,46 @@ it.each<[how: string, end: Ending]>([
   ],
 ])('a subject has so many tails, and room for another once %s', async (how, end) => {
   const sub = `who: ${how}`;
-  const tokenOf = () => server.token({ ttlS: 60, claims: { sub } });
+  const tokenOf = () => tails.server.token({ ttlS: 60, claims: { sub } });
   const bearer = await tokenOf();
-  const clients = [await connect(bearer), await connect(bearer)];
-  await expect(connect(bearer)).rejects.toMatchObject({ status: 429 });
+  const clients = [await tails.connect(bearer), await tails.connect(bearer)];
+  await expect(tails.connect(bearer)).rejects.toMatchObject({ status: 429 });
   const { status, headers } = (await stream(bearer)).response;
   expect([status, headers.get('retry-after')]).toEqual([429, '1']);
   // Somebody else has room.
-  await connect(await server.token({ claims: { sub: `not ${sub}` } }));
+  await tails.connect(await tails.server.token({ claims: { sub: `not ${sub}` } }));
   await end(clients, sub);
   await untilOpen(tokenOf);
 });
 
+it('a subject has no more tails than that, however many handshakes come at once', async () => {
+  // A token that is new to the server: all of them wait for one verification, and go on at one moment.
+  const bearer = await tails.server.token({ claims: { sub: 'burst' } });
+  const opening = Array.from({ length: 20 }, () => tails.connect(bearer));
+  const settled = await Promise.allSettled(opening);
+  expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX);
+});
+
 it('counts event streams with them, and the refused not at all', async () => {
-  const bearer = await server.token({ claims: { sub: 'streams' } });
+  const bearer = await tails.server.token({ claims: { sub: 'streams' } });
   const opened = [await stream(bearer), await stream(bearer)];
   for (const one of opened) await one.next('subscribed');
-  await expect(connect(bearer)).rejects.toMatchObject({ status: 429 });
+  await expect(tails.connect(bearer)).rejects.toMatchObject({ status: 429 });
   opened[0]?.abort();
   const protocol = 'mqtt';
   for (let i = 0; i < MAX; i += 1) {
-    const refused = connectTail({ url: server.url, bearer, protocol });
+    const refused = connectTail({ url: tails.server.url, bearer, protocol });
     await expect(refused).rejects.toMatchObject({ status: 400 });
   }
   await untilOpen(async () => bearer);
+});
+
+it('does not count who asks for the head only', async () => {
+  const bearer = await tails.server.token({ claims: { sub: 'heads' } });
+  const headers = { authorization: `Bearer ${bearer}`, accept: 'text/event-stream' };
+  for (let i = 0; i <= MAX; i += 1) {
+    const url = `${tails.server.url}/v1/tail?match={}`;
+    expect((await fetch(url, { method: 'HEAD', headers })).status).toBe(200);
+  }
+  await tails.connect(bearer);
 });

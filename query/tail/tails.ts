@@ -11,7 +11,8 @@ import type { Account } from '../http/account.ts';
 import type { Request } from '../http/request.ts';
 import type { DecidedRoute } from '../http/routes.ts';
 import type { Accepted, SocketEnd, SocketHandler } from '../http/websocket.ts';
-import type { Limits } from '../limits/limits.ts';
+import type { Release } from '../limits/counts.ts';
+import type { Admission, Limits } from '../limits/limits.ts';
 import type { RangeSources } from '../range/read.ts';
 import { factsOf } from '../routes/facts.ts';
 import { createFinder, type Finder } from './complete.ts';
@@ -97,14 +98,20 @@ function socketTransport(
   socket: SocketEnd,
   protocol: Protocol,
   origin: string | undefined,
+  charge: Admission['charge'],
 ): Transport {
+  function send(frame: ServerFrame): void {
+    const data = encode(frame, protocol);
+    charge(Buffer.byteLength(data));
+    socket.send(data);
+  }
+
   return {
     protocol: 'websocket',
-    origin,
-    send: (frame) => socket.send(encode(frame, protocol)),
+    ...{ origin, send },
     unsentBytes: () => socket.bufferedBytes(),
     close(code, detail) {
-      socket.send(encode({ type: 'bye', code, detail }, protocol));
+      send({ type: 'bye', code, detail });
       socket.end(code, closeReason(detail));
     },
   };
@@ -121,9 +128,15 @@ function closeReason(detail: string): string {
     .replace(/\uFFFD+$/, '');
 }
 
-function handlerOf(session: Session, protocol: Protocol, log: Log): SocketHandler {
+function handlerOf(
+  session: Session,
+  protocol: Protocol,
+  charge: Admission['charge'],
+  log: Log,
+): SocketHandler {
   return {
     message(data) {
+      charge(data.length);
       try {
         const frame = decode(data, protocol);
         session
@@ -174,8 +187,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
     for (const session of sessions) if (session.tickAtMs <= nowMs) session.tick(nowMs);
   }, TICK_MS);
 
-  function open(transport: Transport, opening: Opening): Session {
-    const leave = limits.enterTail(opening.claims);
+  function open(transport: Transport, opening: Opening, leave: Release): Session {
     const session = openSession(transport, opening, services, () => {
       sessions.delete(session);
       leave();
@@ -195,19 +207,20 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
         ? await authority.claimsOf(request)
         : authority.tickets.redeemForSocket(ticket, nowMs);
     account.claims = claims;
-    limits.admitFrame(claims);
+    limits.admitFrame(claims, true);
     const grant = authority.ask('tail', claims, factsOf(request, 'websocket'), nowMs);
     account.grant = grant;
     requireAllowed(grant);
-    limits.checkTail(claims);
+    const { charge, release } = limits.admitTail(claims);
     const opening = { claims, grant, rules: rechecks.rules };
     const protocol = chosen ?? 'tailrace.json';
     const origin = request.headers.get('origin');
     return {
       protocol: chosen,
+      release,
       connect(socket) {
-        const transport = socketTransport(socket, protocol, origin);
-        return handlerOf(open(transport, opening), protocol, log);
+        const transport = socketTransport(socket, protocol, origin, charge);
+        return handlerOf(open(transport, opening, release), protocol, charge, log);
       },
     };
   }
