@@ -38,7 +38,7 @@ export interface SessionStoreOptions extends KeptLimits {
 }
 
 /** What aedes has kept for a subscriber, or names by one of its numbers: a message, or its release at QoS 2. */
-export interface Packet {
+interface Packet {
   readonly cmd: string;
   readonly topic?: string;
   readonly payload?: string | Buffer;
