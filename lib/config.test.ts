@@ -40,11 +40,29 @@ test.each([
   [{ MQTT_SHARE_GROUP: 'a' }, ['MQTT_SHARE_GROUP']],
   [{ JWKS_URL: 'https://a.example/jwks', JWKS_FILE: 'b.json' }, ['JWKS_FILE']],
   [{ JWKS_URL: 'https://a.example/jwks,https://b.example/jwks' }, ['JWKS_URL']],
+  [{ POLICY_BUNDLE: 'ftp://a.example/bundle' }, ['POLICY_BUNDLE']],
+  [{ POLICY_SCOPE: 'production' }, ['POLICY_SCOPE']],
+  [{ POLICY_AGE_MAX: '86400000' }, ['POLICY_AGE_MAX']],
+  [{ OIDC_ISSUER: 'https://a.example' }, ['OIDC_CLIENT_ID']],
+  [{ LIMIT_SUBJECT_TAILS: '0' }, ['LIMIT_SUBJECT_TAILS']],
   [{ DATABASE_URL_FILE: '/does/not/exist' }, ['DATABASE_URL_FILE']],
   [{ HTTP_PORT: 'x', REDIS_URL: 'y', LOG_LEVEL: 'z' }, ['HTTP_PORT', 'REDIS_URL', 'LOG_LEVEL']],
 ])('%j is refused by name, every fault at once', (env, names) => {
   const faults = faultsOf(env as unknown as Record<string, string>);
   expect(faults.map((fault) => fault.split(':')[0]).sort()).toEqual([...names].sort());
+});
+
+test('lists and durations are read, and a token for bundles is masked', () => {
+  const config = readConfig({
+    JWT_ISSUER: 'a, b',
+    JWKS_URL: 'https://a.example/jwks,https://b.example/jwks',
+    POLICY_AGE_MAX: '15m',
+    POLICY_BUNDLE_TOKEN: 's3cret',
+  });
+  expect(config.JWT_ISSUER).toEqual(['a', 'b']);
+  expect(config.JWKS_URL).toHaveLength(2);
+  expect(config.POLICY_AGE_MAX).toBe(900_000);
+  expect(JSON.stringify(maskConfig(config))).not.toContain('s3cret');
 });
 
 test('a secret can stand in a file, and is masked where it is shown', () => {

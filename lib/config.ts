@@ -68,7 +68,12 @@ const schema = z.object({
   MQTT_HOST: text.default('127.0.0.1'),
   MQTT_PORT: port.default(1883),
   MQTT_ANONYMOUS: z.enum(['no', 'loopback']).default('no'),
-  POLICY_BUNDLE: text.optional(),
+  POLICY_BUNDLE: text
+    .refine(
+      (location) => !/^[a-z][a-z0-9+.-]*:\/\//i.test(location) || /^https?:/i.test(location),
+      'has to be a path, or a URL that begins with http:// or https://',
+    )
+    .optional(),
   /** Bearer token for a bundle service. */
   POLICY_BUNDLE_TOKEN: text.optional(),
   /** Public keys that bundles have to be signed with: a file, PEM or JSON Web Key Set. */
@@ -162,6 +167,9 @@ function combinationFaults(given: Readonly<Record<string, string>>): string[] {
     faults.push(
       `JWKS_URL: names ${urls} key sets for ${issuers} issuers; give one for each, or one`,
     );
+  }
+  if (given.POLICY_SCOPE !== undefined && given.POLICY_KEYS === undefined) {
+    faults.push('POLICY_SCOPE: needs POLICY_KEYS, as only a signature says for what it was made');
   }
   if ((given.OIDC_ISSUER === undefined) !== (given.OIDC_CLIENT_ID === undefined)) {
     const missing = given.OIDC_ISSUER === undefined ? 'OIDC_ISSUER' : 'OIDC_CLIENT_ID';
