@@ -89,6 +89,26 @@ describe('reading a bundle', () => {
       pack({ ...FILES, '/.manifest': JSON.stringify({ ...MANIFEST, wasm: elsewhere }) }),
       /no entrypoint tailrace\/decision/,
     ],
+    ...[
+      { revision: '' },
+      { revision: 'x'.repeat(201) },
+      { revision: 7 },
+      { roots: 'tailrace' },
+      { roots: [1] },
+      { roots: null },
+      { metadata: [] },
+      { wasm: {} },
+      { wasm: [{ entrypoint: 'tailrace/decision' }] },
+      { wasm: [null] },
+    ].map(
+      (change) =>
+        [
+          `a manifest with ${JSON.stringify(change).slice(0, 50)}`,
+          pack({ ...FILES, '/.manifest': JSON.stringify({ ...MANIFEST, ...change }) }),
+          new RegExp(`\\.manifest is wrong: ${Object.keys(change)[0]} is no`),
+        ] as const,
+    ),
+    ['a manifest that is a list', pack({ ...FILES, '/.manifest': '[]' }), /it is no object/],
     ['data that is a list', pack({ ...FILES, '/data.json': '[]' }), /data\.json is wrong/],
   ];
   test.each(REFUSED)('refuses %s', (_what, packed, words) => {

@@ -3,8 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { z } from 'zod';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
+import { readManifest, readObject } from './manifest.ts';
 import { refuseOutside } from './roots.ts';
 import { readTar } from './tar.ts';
 
@@ -28,14 +28,6 @@ export interface Bundle {
   /** Whatever the author wrote beside: tailrace's own build puts a hash of the rules here. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
-
-const manifestSchema = z.object({
-  revision: z.string().min(1).max(200),
-  roots: z.array(z.string()).default(['']),
-  metadata: z.record(z.string(), z.unknown()).default({}),
-  wasm: z.array(z.object({ entrypoint: z.string(), module: z.string() })),
-});
-const dataSchema = z.record(z.string(), z.unknown());
 
 /** Where the bundle stands that comes with the program. */
 export function shippedBundlePath(): string {
@@ -80,7 +72,7 @@ export function unpackBundle(packed: Uint8Array): ReadonlyMap<string, Uint8Array
 
 /** Reads a bundle's files. @throws TailraceError `policy_bundle_invalid`, `policy_roots_invalid`. */
 export function readBundle(files: ReadonlyMap<string, Uint8Array>): Bundle {
-  const manifest = json(files, '.manifest', manifestSchema);
+  const manifest = json(files, '.manifest', readManifest);
   const entry = manifest.wasm.find(({ entrypoint }) => entrypoint === ENTRYPOINT);
   if (entry === undefined) {
     throw invalid(`it has no entrypoint ${ENTRYPOINT}; build it with opa build -e ${ENTRYPOINT}`);
@@ -90,7 +82,7 @@ export function readBundle(files: ReadonlyMap<string, Uint8Array>): Bundle {
   const stray = [...files.keys()].find(isOtherData);
   if (stray !== undefined)
     throw invalid(`${stray} is not read; opa build puts data into data.json`);
-  const data = files.has('data.json') ? json(files, 'data.json', dataSchema) : {};
+  const data = files.has('data.json') ? json(files, 'data.json', readObject) : {};
   const { revision, metadata } = manifest;
   const roots = manifest.roots.map((root) => root.replace(/^\/+|\/+$/g, ''));
   const entrypoints = manifest.wasm.map(({ entrypoint }) => entrypoint);
@@ -104,14 +96,17 @@ function isOtherData(name: string): boolean {
   return name !== 'data.json' && /^data\.(json|ya?ml)$/.test(basename(name));
 }
 
-function json<T>(files: ReadonlyMap<string, Uint8Array>, name: string, schema: z.ZodType<T>): T {
+function json<T>(
+  files: ReadonlyMap<string, Uint8Array>,
+  name: string,
+  check: (value: unknown) => T,
+): T {
   const bytes = files.get(name);
   if (bytes === undefined) throw invalid(`${name} is missing`);
   try {
-    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return check(JSON.parse(Buffer.from(bytes).toString('utf8')));
   } catch (thrown) {
-    const fault = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
-    throw invalid(`${name} is wrong: ${fault}`);
+    throw invalid(`${name} is wrong: ${messageOf(thrown)}`);
   }
 }
 
