@@ -13,6 +13,7 @@ import { loadEngine } from '../query/http/engine.ts';
 import { migrationStatus } from '../sql/migrate.ts';
 import { withDatabase } from './database.ts';
 import { policyOptions } from './ground.ts';
+import { inspectKeys } from './tokens.ts';
 
 interface Finding {
   readonly check: string;
@@ -64,6 +65,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const { revision } = await inspectBundle({ ...bundle, clock: systemClock });
     return `${location ?? 'the bundle shipped'}, revision ${revision}`;
   },
+  'keys of tokens': (config, log) => inspectKeys(config, log),
 };
 
 /** Opens a connection and closes it again. */

@@ -62,6 +62,7 @@ async function readiness(ground: Ground, ingest: IngestParts | undefined): Promi
   const findings: Findings = {
     database: await databaseAnswers(ground),
     policy: policyFinding(ground),
+    keys: keysFinding(ground),
   };
   if (ingest === undefined) return findings;
   const { state } = ingest.writer;
@@ -78,6 +79,12 @@ function policyFinding({ policy }: Ground): { ok: boolean; detail: string } {
   const ageS = Math.round((systemClock() - confirmedMs) / 1_000);
   const age = ok ? '' : `, over its maximum age: not confirmed for ${ageS} s, everything is denied`;
   return { ok, detail: `${revision}${age}${fault === undefined ? '' : ` (${fault.code})`}` };
+}
+
+/** Ready as long as the tokens of one issuer can be verified; those of the others are answered with 503. */
+function keysFinding({ tokens }: Ground): { ok: boolean; detail: string } {
+  const { all, usable } = tokens.issuers();
+  return { ok: usable > 0, detail: `of ${usable} of ${all} issuers` };
 }
 
 async function databaseAnswers({ database }: Ground): Promise<{ ok: boolean; detail?: string }> {

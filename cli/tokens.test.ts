@@ -9,7 +9,8 @@ import { createMetrics } from '../lib/metrics.ts';
 import { issueToken } from '../policies/tokens/issue.ts';
 import { openSigningKey } from '../policies/tokens/signing-key.ts';
 import { type KeyServer, makeKey, startKeyServer, type TestKey } from '../test/key-server.ts';
-import { openTokens, signsLocally, tokenProfile } from './tokens.ts';
+import { eventually } from '../test/program.ts';
+import { inspectKeys, openTokens, signsLocally, tokenProfile } from './tokens.ts';
 
 let folder: string;
 let first: TestKey;
@@ -104,5 +105,33 @@ describe('tokens are taken', () => {
       false,
       true,
     ]);
+  });
+});
+
+describe('where keys are', () => {
+  const log = createLog('silent');
+  const inspect = (env: Record<string, string>) =>
+    inspectKeys(readConfig({ DATA_DIR: folder, ...env }), log);
+
+  it('is said with how many there are', async () => {
+    expect(await inspect({})).toBe('a key of our own');
+    expect(await inspect({ JWKS_URL: `${ours.url}/jwks.json` })).toBe(`1 of ${ours.url}/jwks.json`);
+  });
+
+  it.each([
+    ['a file that is not there', { JWKS_FILE: '/does/not/exist.json' }, '/does/not/exist.json'],
+    ['a server that is not there', { JWKS_URL: 'http://127.0.0.1:9/jwks' }, '127.0.0.1:9/jwks'],
+  ])('is named where they cannot be had: %s', async (_, env, named) => {
+    await expect(inspect(env)).rejects.toThrow(named);
+  });
+
+  it('counts for readiness, issuer by issuer', async () => {
+    const env = { JWT_ISSUER: 'a,b', JWKS_URL: `${ours.url}/jwks.json,http://127.0.0.1:9/jwks` };
+    const verifier = await openTokens(readConfig(env), { metrics: createMetrics(), log });
+    await eventually(
+      async () => verifier.issuers(),
+      (found) => found.usable === 1,
+    );
+    expect(verifier.issuers()).toEqual({ all: 2, usable: 1 });
   });
 });

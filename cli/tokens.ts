@@ -2,9 +2,12 @@
 // own below DATA_DIR.
 import { systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import { nameOf, readKeyDocument } from '../policies/tokens/key-documents.ts';
+import { readKeySet } from '../policies/tokens/key-set.ts';
 import { openSigningKey } from '../policies/tokens/signing-key.ts';
 import {
   createTokenVerifier,
@@ -54,6 +57,25 @@ async function tokenKeys(config: Config, log: Log): Promise<TokenKeys[]> {
     }
     return its;
   });
+}
+
+/**
+ * Reads each key set once, for whoever wants to know whether it can be had.
+ * @throws Error saying which cannot, and why.
+ */
+export async function inspectKeys(config: Config, log: Log): Promise<string> {
+  const found = await Promise.all(
+    (await tokenKeys(config, log)).map(async (keys) => {
+      if (keys.kind === 'local') return 'a key of our own';
+      try {
+        const { keys: usable } = await readKeySet((await readKeyDocument(keys)).text);
+        return `${usable.length} of ${nameOf(keys)}`;
+      } catch (cause) {
+        throw new Error(`${nameOf(keys)}: ${messageOf(cause)}`, { cause });
+      }
+    }),
+  );
+  return found.join(', ');
 }
 
 /** How often keys are looked at that may be due to be read again; open streams rely on it. */

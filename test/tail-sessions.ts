@@ -113,6 +113,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
     revocations,
     keepUp: () => undefined,
     knows: () => true,
+    issuers: () => ({ all: 1, usable: 1 }),
     async verify(token: string) {
       const claims = tokens.get(token);
       if (claims !== undefined && !revocations.isRevoked(claims)) return claims;

@@ -20,6 +20,8 @@ export interface KeySource {
   holds(thumbprint: string): boolean | Promise<boolean>;
   /** Whether a key that was found is gone from the keys as they were read last, or these may not be used any more. */
   lacks(thumbprint: string): boolean;
+  /** Whether there are keys that may be used. */
+  readonly isUsable: boolean;
   /** Begins to read the keys where that is due. */
   keepUp(): void;
   /** Ids of keys that were asked for and are not there. */
@@ -228,6 +230,9 @@ export async function openKeySource(options: KeySourceOptions): Promise<KeySourc
     },
     lacks: (thumbprint) =>
       isOver() || keeper.held()?.keys.some((key) => key.thumbprint === thumbprint) === false,
+    get isUsable() {
+      return keeper.held() !== undefined && !isOver();
+    },
     keepUp() {
       void settled();
       tellThatOver();

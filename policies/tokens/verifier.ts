@@ -57,6 +57,8 @@ export interface TokenVerifier {
    * that was withdrawn then shows in `revocations`.
    */
   keepUp(): void;
+  /** How many issuers there are, and how many of them have keys that may be used at this moment. */
+  issuers(): { readonly all: number; readonly usable: number };
 }
 
 export interface TokenVerifierOptions {
@@ -138,6 +140,10 @@ export async function createTokenVerifier(options: TokenVerifierOptions): Promis
     revocations,
     keepUp() {
       for (const source of new Set(sources.values())) source.keepUp();
+    },
+    issuers() {
+      const usable = [...sources.values()].filter((source) => source.isUsable);
+      return { all: sources.size, usable: usable.length };
     },
     knows: (token) => known.has(hash('sha256', token, 'base64')),
     async verify(token) {
@@ -238,6 +244,7 @@ function localSource({ kid, publicKey }: SigningKey): KeySource {
     },
     holds: (thumbprint) => thumbprint === kid,
     lacks: (thumbprint) => thumbprint !== kid,
+    isUsable: true,
     keepUp: () => undefined,
     unknownKids: 0,
     ageMs: () => undefined,
