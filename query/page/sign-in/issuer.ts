@@ -17,6 +17,8 @@ export interface Tokens {
   /** ID token: who it is, for the menu and for signing out. */
   readonly id: string | undefined;
   readonly name: string | undefined;
+  /** Whom the issuer says it to be: a renewal is for nobody else. */
+  readonly subject: string | undefined;
   readonly renewAtMs: number;
   readonly expiresAtMs: number;
 }
@@ -139,6 +141,7 @@ async function renew(peer: Peer, tokens: Tokens): Promise<Tokens> {
     { ...options(peer), additionalParameters: resource },
   );
   const answer = await oauth.processRefreshTokenResponse(server, client, response);
+  checkSubject(peer.url.host, tokens.subject, oauth.getValidatedIdTokenClaims(answer)?.sub);
   return tokensOf(peer.signIn.issuer, answer, tokens);
 }
 
@@ -177,6 +180,15 @@ function checkSender(server: oauth.AuthorizationServer, sender: string | null): 
   );
 }
 
+/** OpenID Connect 12.2: an ID token that comes with a renewal has the subject of the first. */
+function checkSubject(host: string, before: string | undefined, renewed: string | undefined): void {
+  if (before === undefined || renewed === undefined || renewed === before) return;
+  throw new SignInError(
+    `${host} renewed the session for somebody else. Nothing of it was used.`,
+    true,
+  );
+}
+
 function tokensOf(issuer: string, answer: oauth.TokenEndpointResponse, before?: Tokens): Tokens {
   const claims = oauth.getValidatedIdTokenClaims(answer);
   const names = [claims?.name, claims?.preferred_username, claims?.email, claims?.sub];
@@ -188,6 +200,7 @@ function tokensOf(issuer: string, answer: oauth.TokenEndpointResponse, before?: 
     refresh: answer.refresh_token ?? before?.refresh,
     id: answer.id_token ?? before?.id,
     name: names.find((name) => typeof name === 'string' && name !== '')?.toString() ?? before?.name,
+    subject: claims?.sub ?? before?.subject,
     renewAtMs: renewalTime(nowMs, lifetimeMs),
     expiresAtMs: nowMs + lifetimeMs,
   };
