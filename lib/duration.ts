@@ -1,6 +1,7 @@
 // Durations as people write them in a variable or an option: 30s, 15m, 1h, 7d, 2w.
 
-const MS_BY_UNIT: Readonly<Record<string, number>> = {
+/** Days and weeks are of 24 hours and 7 days: UTC has no others. */
+export const MS_BY_UNIT: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1_000,
   m: 60_000,

@@ -21,7 +21,7 @@ const REASON_CHARS_MAX = 1_000;
 const NAME_CHARS_MAX = 200;
 /** Claims, labels, obligations, and paths of what was left out. */
 const MEMBERS_MAX = 100;
-const SELECTORS_MAX = 100;
+const SELECTORS_KEPT_MAX = 100;
 const SELECTORS_CHARS_MAX = 16_384;
 /** Of a text with an index: PostgreSQL takes 2,704 bytes an entry. */
 const INDEXED_CHARS_MAX = 200;
@@ -147,7 +147,7 @@ export function recordedResult(grant: Grant, fault: string | undefined): Recorde
   const { allow, reason, selectors, obligations } = grant;
   const series: unknown[] = [];
   let chars = 0;
-  for (const selector of selectors.slice(0, SELECTORS_MAX)) {
+  for (const selector of selectors.slice(0, SELECTORS_KEPT_MAX)) {
     chars += sizeOf(selector);
     if (chars > SELECTORS_CHARS_MAX) break;
     series.push(wellFormedDeep(selector));

@@ -1,13 +1,5 @@
 // Times as clients write them and as CSV shows them. Inside they are µs since 1970 UTC.
-
-const UNIT_MS = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-} as const;
+import { MS_BY_UNIT } from '../../lib/duration.ts';
 
 const RFC_3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+\- ])(\d\d):(\d\d))$/;
@@ -50,8 +42,8 @@ function parseRelative(text: string, nowUs: number): number | undefined {
   if (shifts === undefined) return undefined;
   let us = nowUs;
   let direction = 1;
-  for (const [, sign, amount, unit] of shifts.matchAll(RELATIVE_PART)) {
-    const ms = Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  for (const [, sign, amount, unit = ''] of shifts.matchAll(RELATIVE_PART)) {
+    const ms = Number(amount) * (MS_BY_UNIT[unit] ?? Number.NaN);
     // 'now-1d12h': the sign holds until the next.
     if (sign !== '') direction = sign === '-' ? -1 : 1;
     us += direction * ms * 1_000;
