@@ -10,6 +10,8 @@ const CONNECTIONS = 2;
 let service: HttpService;
 /** Taken for a socket or a stream, and not given back yet. */
 let taken = 0;
+/** Opening a stream fails. */
+let isBroken = false;
 /** Lets those go on that wait. */
 let goOn: (() => void)[] = [];
 let streams: ByteStream[] = [];
@@ -27,7 +29,7 @@ function take(): () => void {
 const held = () => new Promise<void>((resolve) => void goOn.push(resolve));
 
 async function start(connect: Accepted['connect'] = handler): Promise<void> {
-  [taken, goOn, streams] = [0, [], []];
+  [taken, goOn, streams, isBroken] = [0, [], [], false];
   service = await startHttpService({
     async accept() {
       await held();
@@ -43,6 +45,7 @@ async function start(connect: Accepted['connect'] = handler): Promise<void> {
           return {
             ...{ kind: 'stream', headers: {}, abandon },
             open(stream) {
+              if (isBroken) throw new Error('broken');
               streams.push(stream);
               stream.onClosed(abandon);
               stream.write(': open\n\n');
@@ -119,6 +122,19 @@ it.each([
     expect(taken).toBe(1);
     client.socket.destroy();
     await becomes(() => taken, 0);
+  });
+});
+
+it('an event stream that cannot be opened', async () => {
+  await start();
+  isBroken = true;
+  await eachTime(async () => {
+    const client = openRawClient(service.port);
+    client.send(STREAM);
+    await becomes(() => goOn.length, 1);
+    goOn.pop()?.();
+    await client.closed;
+    expect(taken).toBe(0);
   });
 });
 

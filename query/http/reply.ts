@@ -21,7 +21,7 @@ export interface StreamReply {
   readonly headers: Readonly<Record<string, string>>;
   /** Called once the head is written. */
   open(stream: ByteStream): void;
-  /** Called instead where the client went away before, or asked for the head only. */
+  /** Called where it does not open: the client went away before, or asked for the head only, or opening failed. */
   abandon(): void;
 }
 

@@ -207,7 +207,12 @@ export function openStream(
   const { stream, closed } = byteStream(exchange);
   exchange.onGone = closed;
   res.cork(() => writeHead(res, 200, { ...common, ...reply.headers }));
-  reply.open(stream);
+  try {
+    reply.open(stream);
+  } catch (thrown) {
+    reply.abandon();
+    throw thrown;
+  }
 }
 
 /** A byte that means nothing in an event stream, for when only the engine's buffer is to be moved on. */
