@@ -2,9 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
-import { ALLOWED } from '../../test/bundles.ts';
+import { ALLOWED, makeBundle } from '../../test/bundles.ts';
 import { createDecisionDesk } from '../decide/decider.ts';
-import type { Evaluate } from '../decide/evaluator.ts';
+import { createEvaluator, type Evaluate } from '../decide/evaluator.ts';
+import type { Grant } from '../grant.ts';
+import { readBundle, unpackBundle } from './bundle.ts';
+import { examineCandidate } from './candidate.ts';
 import { createForce, type Force } from './force.ts';
 
 const BUNDLE = { revision: '1', digest: 'a', activatedMs: 0, confirmedMs: 0 };
@@ -18,9 +21,9 @@ function forceOf(evaluate: Evaluate): Force {
   return force;
 }
 
-function askAs(force: Force, sub: string): void {
+function askAs(force: Force, sub: string): Grant {
   const claims = { sub, tenant: 'acme', roles: [], exp: 2_000_000_000 };
-  force.decider().decide({ action: 'range', claims, nowMs: 0 });
+  return force.decider().decide({ action: 'range', claims, nowMs: 0 });
 }
 
 describe('recent inputs', () => {
@@ -52,5 +55,17 @@ describe('recent inputs', () => {
     for (let n = 0; n < 100; n++) askAs(force, String(n));
     const last = Array.from({ length: 32 }, (_, n) => String(68 + n));
     expect(subjectsIn(force).sort()).toEqual(last);
+  });
+
+  it('leave a candidate alone that fails where the rules in force do, too', async () => {
+    const memoryPagesMax = 32;
+    const force = forceOf(createEvaluator(readBundle(unpackBundle(makeBundle())), memoryPagesMax));
+    const { reason } = askAs(force, 'more than fits into 2 MiB'.repeat(100_000));
+    expect(reason).toBe('the policy could not decide, which denies');
+    expect(askAs(force, 'somebody').allow).toBe(true);
+    const packed = makeBundle({ revision: '2' });
+    const order = { packed, signature: undefined, floor: undefined, memoryPagesMax, nowMs: 0 };
+    const examined = examineCandidate({ ...order, inputs: force.recentInputs() }, () => undefined);
+    expect(await examined).toMatchObject({ revision: '2', decisions: { count: 76 } });
   });
 });
