@@ -146,9 +146,9 @@ export async function adopt(
   try {
     const candidate = await tried(keeper, packed);
     const evaluate = await adoptEvaluator(candidate.image);
-    const { revision, decisions, bytes } = candidate;
+    const { revision, contents, decisions, bytes } = candidate;
     force.activate({ revision, digest, activatedMs: options.clock(), confirmedMs }, evaluate);
-    keeper.floor = { revision, digest };
+    keeper.floor = { revision, digest, contents };
     counts.activated();
     const { location } = source;
     options.log.info(
@@ -190,11 +190,16 @@ async function keep(keeper: Keeper, packed?: Uint8Array): Promise<void> {
   const state = force.state();
   if (state.at === 'waiting') return;
   const { revision, digest, activatedMs, confirmedMs } = state.bundle;
+  const contents = keeper.floor?.contents;
   const times = { activated_ms: activatedMs, confirmed_ms: confirmedMs };
   keeper.keptMs = confirmedMs;
   try {
     await store.keep(
-      { revision, digest, ...(etag === undefined ? {} : { etag }), ...times },
+      {
+        ...{ revision, digest, ...times },
+        ...(contents === undefined ? {} : { contents }),
+        ...(etag === undefined ? {} : { etag }),
+      },
       packed,
     );
   } catch (cause) {

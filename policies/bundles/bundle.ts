@@ -9,6 +9,8 @@ import { refuseOutside } from './roots.ts';
 import { readTar } from './tar.ts';
 
 export const ENTRYPOINT = 'tailrace/decision';
+/** Where the signature of all other files is. */
+export const SIGNATURES_FILE = '.signatures.json';
 
 /** Packed and unpacked: data takes 21 times its size in WebAssembly's memory. */
 export const PACKED_BYTES_MAX = 8 * 1024 * 1024;

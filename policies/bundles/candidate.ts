@@ -5,7 +5,7 @@ import { messageOf, TailraceError } from '../../lib/errors.ts';
 import { compileModule, type PolicyImage, runImage, takeImage } from '../decide/instance.ts';
 import { readVerdict } from '../decide/verdict.ts';
 import { ACTIONS } from '../grant.ts';
-import { ENTRYPOINT, readBundle, unpackBundle } from './bundle.ts';
+import { ENTRYPOINT, readBundle, SIGNATURES_FILE, unpackBundle } from './bundle.ts';
 import { compareRevisions } from './revision.ts';
 import type { SignatureProfile } from './signature.ts';
 
@@ -14,6 +14,8 @@ export interface RevisionFloor {
   readonly revision: string;
   /** SHA-256 of the packed bundle, hexadecimal. */
   readonly digest: string;
+  /** The same of what is in it, however it is packed and signed; absent where an earlier version wrote it down. */
+  readonly contents?: string | undefined;
 }
 
 /** All that a trial needs; can be sent to another thread. */
@@ -32,6 +34,7 @@ export interface TrialOrder {
 export interface Candidate {
   readonly revision: string;
   readonly digest: string;
+  readonly contents: string;
   readonly roots: readonly string[];
   readonly entrypoints: readonly string[];
   /** Functions that its rules call outside of WebAssembly. */
@@ -73,7 +76,8 @@ export async function examineCandidate(order: TrialOrder, tell: Tell): Promise<C
     await verifySignature(files, signature);
   }
   const bundle = readBundle(files);
-  if (floor !== undefined) refuseOlder({ revision: bundle.revision, digest }, floor);
+  const contents = contentsOf(files);
+  if (floor !== undefined) refuseOlder({ revision: bundle.revision, digest, contents }, floor);
   tell('starting its policy.wasm');
   const module = compileModule(bundle.wasm);
   tell('starting its policy.wasm and loading its data');
@@ -81,7 +85,8 @@ export async function examineCandidate(order: TrialOrder, tell: Tell): Promise<C
   const decisions = tryDecisions(image, order, tell);
   const { revision, roots, entrypoints } = bundle;
   return {
-    ...{ revision, digest, roots, entrypoints, decisions, image, signed: signature !== undefined },
+    ...{ revision, digest, contents, roots, entrypoints, decisions, image },
+    signed: signature !== undefined,
     builtins: Object.values(image.builtins),
     bytes: {
       packed: packed.length,
@@ -92,9 +97,19 @@ export async function examineCandidate(order: TrialOrder, tell: Tell): Promise<C
   };
 }
 
+/** Of files in whatever order and packing. Signing anew gives other bytes for the same rules. */
+function contentsOf(files: ReadonlyMap<string, Uint8Array>): string {
+  const hash = createHash('sha256');
+  for (const [name, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (name === SIGNATURES_FILE) continue;
+    hash.update(`${JSON.stringify(name)} ${bytes.length}\n`).update(bytes);
+  }
+  return hash.digest('hex');
+}
+
 /** @throws TailraceError where a candidate must not follow the bundle that was in force. */
 function refuseOlder(candidate: RevisionFloor, floor: RevisionFloor): void {
-  if (candidate.digest === floor.digest) return;
+  if (candidate.digest === floor.digest || candidate.contents === floor.contents) return;
   const { revision } = candidate;
   const order = compareRevisions(revision, floor.revision);
   if (order === 'newer') return;

@@ -6,9 +6,9 @@ import type { BundleSource, Finding, LookOptions } from './source.ts';
 
 /** What a service that holds requests back until there is something new calls its answers. */
 const LONG_POLL_TYPE = 'application/vnd.openpolicyagent.bundles';
-const WAIT_S = 30;
+const WAIT_MAX_S = 30;
 /** An answer to a request that was to wait, and that came sooner, did not wait. */
-const WAITED_MS = 1_000;
+const WAITED_MS = 800;
 const ANSWER_MAX_MS = 15_000;
 const POLL_MS = { least: 1_000, most: 2_000 };
 const BACKOFF_MS = { least: 250, most: 4_000 };
@@ -20,7 +20,11 @@ export function createHttpSource(options: {
   readonly url: string;
   readonly token?: string | undefined;
   readonly etag?: string | undefined;
+  /** How long a bundle counts without being confirmed: a third of that is the longest to wait for an answer. */
+  readonly ageMaxMs?: number | undefined;
 }): BundleSource {
+  const { ageMaxMs = Number.POSITIVE_INFINITY } = options;
+  const waitS = Math.max(1, Math.min(WAIT_MAX_S, Math.floor(ageMaxMs / 3_000)));
   const url = new URL(options.url);
   const authorization = authorizationOf(url, options.token);
   url.username = '';
@@ -39,7 +43,7 @@ export function createHttpSource(options: {
       accept: `${LONG_POLL_TYPE}, application/gzip, application/octet-stream`,
       // Some services answer a file that is compressed as one that they have compressed for the way.
       'accept-encoding': 'identity',
-      prefer: wait ? `modes=snapshot;wait=${WAIT_S}` : 'modes=snapshot',
+      prefer: wait ? `modes=snapshot;wait=${waitS}` : 'modes=snapshot',
     });
     if (known !== undefined) headers.set('if-none-match', known);
     let at = url;
@@ -60,7 +64,7 @@ export function createHttpSource(options: {
     // A service can only tell of what is new to who says what is known.
     const wait = mayWait && longPolls !== 'no' && known !== undefined;
     const startMs = performance.now();
-    const timeout = AbortSignal.timeout(ANSWER_MAX_MS + (wait ? WAIT_S * 1_000 : 0));
+    const timeout = AbortSignal.timeout(ANSWER_MAX_MS + (wait ? waitS * 1_000 : 0));
     const response = await request({ known, wait }, AbortSignal.any([signal, timeout]));
     const waited = performance.now() - startMs >= WAITED_MS;
     if (response.status === 304 && known !== undefined) {

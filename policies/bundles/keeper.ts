@@ -129,10 +129,10 @@ function livePolicy({ force, source, stopping }: Keeper, rounds: Rounds): LivePo
 
 /** The source at a path or URL; `etag` is of what a service need not send again, unless it is asked anew. */
 export function sourceOf(
-  { token }: Pick<KeeperOptions, 'token'>,
+  { token, ageMaxMs }: Pick<KeeperOptions, 'token'> & Partial<Pick<KeeperOptions, 'ageMaxMs'>>,
   location: string,
   etag?: string,
 ): BundleSource {
   if (!/^https?:/i.test(location)) return createFileSource(location);
-  return createHttpSource({ url: location, token, etag });
+  return createHttpSource({ url: location, token, etag, ageMaxMs });
 }

@@ -20,6 +20,8 @@ const recordSchema = z.object({
   source: z.string(),
   revision: z.string(),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of what is in it, however it is packed. */
+  contents: z.string().optional(),
   etag: z.string().optional(),
   activated_ms: z.number(),
   confirmed_ms: z.number(),

@@ -5,9 +5,8 @@ import { basename } from 'node:path';
 import { compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
 import { messageOf, TailraceError } from '../../lib/errors.ts';
+import { SIGNATURES_FILE } from './bundle.ts';
 import { canonicalJson } from './canonical.ts';
-
-const SIGNATURES_FILE = '.signatures.json';
 
 /** Asymmetric ones only: a public key must never do as a secret. */
 const ALGORITHMS = [

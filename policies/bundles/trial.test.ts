@@ -74,6 +74,15 @@ describe('a good candidate', () => {
   });
 });
 
+it('the same contents under the same revision are taken, however they are packed', async () => {
+  const files = bundleFiles({ revision: '5' });
+  const { contents, digest } = await tryCandidate(orderOf(pack(files)));
+  const floor = { revision: '5', digest, contents };
+  const turned = pack(Object.fromEntries(Object.entries(files).reverse()));
+  expect(turned).not.toEqual(pack(files));
+  expect((await tryCandidate(orderOf(turned, { floor }))).contents).toBe(contents);
+});
+
 describe('a candidate is refused', () => {
   const { '.manifest': manifest, ...withoutManifest } = bundleFiles();
   const loop = Buffer.from(

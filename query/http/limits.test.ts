@@ -17,6 +17,10 @@ const held: (() => void)[] = [];
 const routes: Route[] = [
   { ...common, method: 'GET', path: '/public', grant: 'public', handle: () => reply('{}') },
   {
+    ...{ ...common, method: 'GET', path: '/probe', grant: 'public', isProbe: true },
+    handle: () => reply('{}'),
+  },
+  {
     ...{ ...common, method: 'GET', path: '/own', grant: 'subject' },
     handle: (_request, { sub }) => reply(JSON.stringify({ sub, text: 'x'.repeat(1_000) })),
   },
@@ -161,6 +165,7 @@ describe('an address at its limit', () => {
     }
     expect(statuses).toEqual([200, 401, 404, 429]);
     expect(await told(await ask('/public'))).toEqual([429, '1', 'address requests']);
+    expect((await ask('/probe')).status).toBe(200);
     nowMs = 1_000;
     expect((await ask('/public')).status).toBe(200);
   });

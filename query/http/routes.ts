@@ -28,6 +28,8 @@ interface RouteCommon {
   readonly body?: JsonBody;
   /** Media types of the answer, the default first. */
   readonly types: readonly string[];
+  /** Asked by whoever watches over the process: also answered where its address is over its limit. */
+  readonly isProbe?: true;
   /** Status of success; 200 unless said. */
   readonly status?: number;
 }

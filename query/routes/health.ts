@@ -25,7 +25,7 @@ async function check(readiness: Readiness) {
 /** Makes the routes. */
 export function healthRoutes(options: HealthRouteOptions): (PublicRoute | LoopbackRoute)[] {
   const { readiness, metrics } = options;
-  const common = { method: 'GET', parameters: [] } as const;
+  const common = { method: 'GET', parameters: [], isProbe: true } as const;
   return [
     {
       ...common,
