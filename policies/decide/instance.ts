@@ -40,6 +40,9 @@ export interface PolicyImage {
 interface Instance {
   readonly loaded: Loaded;
   readonly memory: WebAssembly.Memory;
+  readonly exports: Exports;
+  /** All of the memory; another one after it has grown. */
+  view: Buffer;
 }
 
 /** The functions of ABI 1.2 that this file calls itself. */
@@ -49,6 +52,8 @@ interface Exports {
   readonly opa_malloc: (bytes: number) => number;
   readonly opa_json_parse: (at: number, bytes: number) => number;
   readonly opa_json_dump: (value: number) => number;
+  /** Reserved, entrypoint, data, input and its bytes, where the heap begins, format 0 (JSON); gives text up to a NUL. */
+  readonly opa_eval: (...of: [0, number, number, number, number, number, 0]) => number;
   readonly builtins: () => number;
 }
 
@@ -154,12 +159,38 @@ function runner(first: Instance, { memory, ...image }: PolicyImage): Run {
   return (input, entrypoint) => {
     if (!usable) replace();
     try {
-      return instance.loaded.evaluate(input, entrypoint);
+      return evaluate(instance, input, entrypoint);
     } catch (thrown) {
       usable = false;
       throw thrown;
     }
   };
+}
+
+/**
+ * As the SDK's own `evaluate`, which looks at the answer byte by byte and copies the input twice: a quarter of the time
+ * of a small decision.
+ */
+function evaluate(instance: Instance, input: unknown, entrypoint: string): unknown {
+  const { loaded, memory, exports } = instance;
+  const { entrypoints, dataAddr } = loaded;
+  const id = entrypoints[entrypoint];
+  if (id === undefined) throw new Error(`it has no entrypoint ${entrypoint}`);
+  const text = JSON.stringify(input);
+  const at = Number(loaded.dataHeapPtr);
+  // UTF-8 takes three bytes a unit of UTF-16 at most.
+  const lacking = at + text.length * 3 - memory.buffer.byteLength;
+  if (lacking > 0) memory.grow(Math.ceil(lacking / PAGE_BYTES));
+  const bytes = viewOf(instance).write(text, at);
+  const answer = exports.opa_eval(0, id, dataAddr, at, bytes, at + bytes, 0);
+  const view = viewOf(instance);
+  return JSON.parse(view.toString('utf8', answer, view.indexOf(0, answer)));
+}
+
+function viewOf(instance: Instance): Buffer {
+  const { buffer } = instance.memory;
+  if (instance.view.buffer !== buffer) instance.view = Buffer.from(buffer);
+  return instance.view;
 }
 
 /** An instance that knows where its data will be; its memory is still to be filled. */
@@ -215,7 +246,7 @@ function instantiate(
   // The SDK takes the instance alone too, which its types do not say.
   type Source = ConstructorParameters<Sdk['LoadedPolicy']>[0];
   const loaded = new LoadedPolicy(instance as unknown as Source, memory, minor);
-  return { loaded, memory };
+  return { loaded, memory, exports, view: Buffer.from(memory.buffer) };
 }
 
 function readJson(memory: WebAssembly.Memory, exports: Exports, value: number): object {
