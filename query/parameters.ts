@@ -23,6 +23,22 @@ export function notSupportedYet(parameter: string, detail: string): TailraceErro
   });
 }
 
+/** How lists page: at most so many of `what` an answer, and where the next one goes on. */
+export function pagingParameters(what: string, max: number, usual: number): readonly Parameter[] {
+  return [
+    {
+      name: 'limit',
+      description: `Most ${what}.`,
+      schema: { type: 'integer', minimum: 1, maximum: max, default: usual },
+    },
+    {
+      name: 'page',
+      description: 'What the answer before gave as `next`.',
+      schema: { type: 'string' },
+    },
+  ];
+}
+
 /** Reads `query` by the declared `parameters`. Parameters that nobody declared are left alone. */
 export function parameterReader(
   query: URLSearchParams,

@@ -9,6 +9,7 @@ import {
   notSupportedYet,
   oneOf,
   type ParameterReader,
+  pagingParameters,
   wholeNumber,
 } from '../parameters.ts';
 import { parseTimeUs } from './times.ts';
@@ -78,16 +79,7 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
     description: 'Time zone whose midnights steps of a day and longer start at.',
     schema: { type: 'string', default: 'UTC' },
   },
-  {
-    name: 'limit',
-    description: 'Most raw points of an answer, over all series.',
-    schema: { type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
-  },
-  {
-    name: 'page',
-    description: 'What the answer before gave as `next`.',
-    schema: { type: 'string' },
-  },
+  ...pagingParameters('raw points of an answer, over all series', LIMIT_MAX, LIMIT_DEFAULT),
   {
     name: 'format',
     description: 'Form of the answer; goes before Accept.',

@@ -9,6 +9,7 @@ import {
   invalidParameter,
   oneOf,
   type ParameterReader,
+  pagingParameters,
   parameterReader,
   wholeNumber,
 } from '../parameters.ts';
@@ -54,16 +55,7 @@ const PARAMETERS: readonly Parameter[] = [
     description: 'The decision that an answer named in `Tailrace-Decision`.',
     schema: { type: 'string' },
   },
-  {
-    name: 'limit',
-    description: 'Most decisions of an answer.',
-    schema: { type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
-  },
-  {
-    name: 'page',
-    description: 'What the answer before gave as `next`.',
-    schema: { type: 'string' },
-  },
+  ...pagingParameters('decisions of an answer', LIMIT_MAX, LIMIT_DEFAULT),
 ];
 
 function readTime(reader: ParameterReader, name: string, nowUs: number): number | undefined {

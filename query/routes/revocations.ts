@@ -7,7 +7,7 @@ import type { KeptRevocation, RevocationStore } from '../../store/revocations.ts
 import { reply } from '../http/reply.ts';
 import type { Request } from '../http/request.ts';
 import type { DecidedRoute, JsonBody, Parameter } from '../http/routes.ts';
-import { invalidParameter, parameterReader, wholeNumber } from '../parameters.ts';
+import { invalidParameter, pagingParameters, parameterReader, wholeNumber } from '../parameters.ts';
 import { parseTimeUs } from '../range/times.ts';
 import { factsOf } from './facts.ts';
 
@@ -30,16 +30,7 @@ const BODY: JsonBody = {
 };
 
 const LIST_PARAMETERS: readonly Parameter[] = [
-  {
-    name: 'limit',
-    description: 'Most revocations of an answer.',
-    schema: { type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
-  },
-  {
-    name: 'page',
-    description: 'What the answer before gave as `next`.',
-    schema: { type: 'string' },
-  },
+  ...pagingParameters('revocations of an answer', LIMIT_MAX, LIMIT_DEFAULT),
 ];
 
 export interface RevocationRoutesOptions {

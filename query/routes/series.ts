@@ -5,7 +5,7 @@ import type { Series } from '../../store/series.ts';
 import { parseMatch, selectVisible } from '../choice.ts';
 import { reply } from '../http/reply.ts';
 import type { DecidedRoute, Parameter } from '../http/routes.ts';
-import { invalidParameter, parameterReader, wholeNumber } from '../parameters.ts';
+import { invalidParameter, pagingParameters, parameterReader, wholeNumber } from '../parameters.ts';
 import { type EndsSources, type ShownEnds, shownEnds } from './ends.ts';
 import { factsOf } from './facts.ts';
 
@@ -19,16 +19,7 @@ const PARAMETERS: readonly Parameter[] = [
     schema: { type: 'string' },
     example: '{asset="rig-7",channel=~"mud/.+"}',
   },
-  {
-    name: 'limit',
-    description: 'Most series of an answer.',
-    schema: { type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT },
-  },
-  {
-    name: 'page',
-    description: 'What the answer before gave as `next`.',
-    schema: { type: 'string' },
-  },
+  ...pagingParameters('series of an answer', LIMIT_MAX, LIMIT_DEFAULT),
 ];
 
 export interface SeriesRouteOptions extends EndsSources {
