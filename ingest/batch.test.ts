@@ -68,7 +68,13 @@ it('puts ids in the place of wanted series, and makes dead letters of rows that 
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(5), fc.boolean())), (readings) => {
       const batch = createBatch();
-      const identity = (channel: string) => ({ tenant: 't', asset: 'a', channel, labels: {} });
+      const identity = (channel: string) => ({
+        tenant: 't',
+        asset: 'a',
+        channel,
+        labels: {},
+        unit: null,
+      });
       for (const [index, [channel, isState]] of readings.entries()) {
         batch.addMessage(message(), () => {});
         // Channels 0 and 1 are known, 2 and 3 get ids, 4 and 5 do not.

@@ -3,7 +3,7 @@ import type { InboundMessage } from '../lib/mqtt/message.ts';
 import type { ReadingBatch } from '../store/readings.ts';
 import type { SeriesIdentity, ValueKind } from '../store/series.ts';
 import { createColumns } from './columns.ts';
-import type { Fault } from './topic-rule.ts';
+import type { Fault } from './fault.ts';
 
 /** A dead letter to be: one for each message and code. */
 export interface LetterDraft extends Fault {
@@ -15,6 +15,7 @@ export interface LetterDraft extends Fault {
 /** A series that rows of the batch belong to and that has no id yet. */
 export interface WantedSeries extends SeriesIdentity {
   readonly kind: ValueKind;
+  readonly unit: string | null;
   firstUs: number;
 }
 
@@ -37,7 +38,11 @@ export interface Batch {
   /** The kind that a series without an id will have; undefined where nothing wanted it yet. */
   wantedKind(key: string): ValueKind | undefined;
   /** A stand-in for the id of a series that is yet to be created. `key` tells identities apart. */
-  want(key: string, identity: SeriesIdentity, kind: ValueKind): number;
+  want(
+    key: string,
+    identity: SeriesIdentity & { readonly unit: string | null },
+    kind: ValueKind,
+  ): number;
   /**
    * Puts ids in the place of stand-ins. `resolve` gives a wanted series' id, or why its rows cannot be kept: those
    * become dead letters.

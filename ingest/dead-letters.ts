@@ -2,7 +2,7 @@
 import type { InboundMessage } from '../lib/mqtt/message.ts';
 import type { DeadLetter } from '../store/dead-letters.ts';
 import type { Batch } from './batch.ts';
-import { tenantOfTopic } from './topic-rule.ts';
+import { tenantOfTopic } from './topics/target.ts';
 
 /** The letters of a batch, in receipt order of their messages where they were found while reading. */
 export function deadLettersOf(batch: Pick<Batch, 'messages' | 'letters'>): DeadLetter[] {

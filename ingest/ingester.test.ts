@@ -6,7 +6,7 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import type { DeadLetter } from '../store/dead-letters.ts';
 import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
-import type { Series, ValueKind } from '../store/series.ts';
+import type { Series, SeriesIdentity, ValueKind } from '../store/series.ts';
 import { eventually } from '../test/program.ts';
 import { createIngester, type Ingester, type IngesterOptions } from './ingester.ts';
 
@@ -50,7 +50,7 @@ function modelCatalogue(preset: Record<string, ValueKind> = {}, seriesMax = 1_00
   };
   return {
     series,
-    find: (tenant: string, asset: string, channel: string) =>
+    findByIdentity: ({ tenant, asset, channel }: SeriesIdentity) =>
       series.get(`${tenant}/${asset}/${channel}`),
     async ensure(
       wanted: readonly { tenant: string; asset: string; channel: string; kind: ValueKind }[],
@@ -249,7 +249,7 @@ describe('a step that fails', () => {
       const records: unknown[] = [];
       const { ingester, send, story, readings } = start({
         catalogue: {
-          find: catalogue.find,
+          findByIdentity: catalogue.findByIdentity,
           async ensure(wanted) {
             fail('series');
             return catalogue.ensure(wanted);

@@ -7,7 +7,7 @@ import type { Part } from '../lib/lifecycle.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import { type Batch, createBatch } from './batch.ts';
-import { decodeJson } from './decode/json.ts';
+import { decodePayload } from './decode/decode.ts';
 import {
   FLUSH_LIMITS,
   type FlushLimits,
@@ -20,10 +20,13 @@ import { createLedger, type Ledger } from './ledger.ts';
 import { createMessageReader } from './reader.ts';
 import { createSeriesLookup } from './series-lookup.ts';
 import { createSettlement, type SettlementOptions } from './settlement.ts';
+import { DEFAULT_RULES, fixedRules, type LiveTopicRules } from './topics/rules.ts';
 
 export interface IngesterOptions extends SettlementOptions {
   readonly clock: Clock;
   readonly limits?: Partial<FlushLimits>;
+  /** The default rule, unless given. */
+  readonly topicRules?: LiveTopicRules;
   /** How long `stop` waits for what was received; what is not acknowledged by then is sent again by the broker. */
   readonly drainMaxMs?: number;
 }
@@ -39,8 +42,9 @@ export function createIngester(options: IngesterOptions): Ingester {
   const limits: FlushLimits = { ...FLUSH_LIMITS, ...options.limits };
   const ledger = createLedger();
   const giveUp = new AbortController();
-  const lookup = createSeriesLookup(options.catalogue.find, options.metrics);
-  const read = createMessageReader(lookup, decodeJson, ledger);
+  const { topicRules = fixedRules(DEFAULT_RULES) } = options;
+  const lookup = createSeriesLookup(options.catalogue.findByIdentity, topicRules, options.metrics);
+  const read = createMessageReader(lookup, decodePayload, ledger);
   const settle = createSettlement(options, ledger, limits.rowsMax, giveUp.signal);
 
   let filling = createBatch();

@@ -2,9 +2,12 @@
 import type { InboundMessage } from '../lib/mqtt/message.ts';
 import type { ValueKind } from '../store/series.ts';
 import type { Batch } from './batch.ts';
-import type { Decoder, Fault, ReadingSink } from './decode/sink.ts';
+import type { Payload } from './decode/decode.ts';
+import type { DecodeContext, Fault, ReadingSink } from './decode/sink.ts';
+import { deviceTime } from './device-time.ts';
 import type { Ledger } from './ledger.ts';
-import type { Channel, SeriesLookup, Topic } from './series-lookup.ts';
+import type { Channel, Channels, SeriesLookup, Topic } from './series-lookup.ts';
+import type { TopicTarget } from './topics/target.ts';
 
 /** A series keeps the kind of its first value. */
 export function kindChanged(channel: { channel: string }, kept: ValueKind): Fault {
@@ -21,21 +24,29 @@ export type MessageReader = (
   acknowledge: () => void,
 ) => void;
 
-/** Makes a reader. `decode` chooses the format by looking. */
+/** `decodePayload`, or what stands for it. */
+export type DecodePayload = (
+  payload: Payload,
+  context: DecodeContext,
+  sink: ReadingSink,
+) => Fault | undefined;
+
+/** Makes a reader. */
 export function createMessageReader(
   lookup: SeriesLookup,
-  decode: Decoder,
+  decode: DecodePayload,
   ledger: Ledger,
 ): MessageReader {
   // One sink for all messages: these say where it stands.
   let batch: Batch;
   let topic: Topic;
+  let channels: Channels;
   let received = 0;
   let ignored = 0;
 
   function add(key: string, kind: ValueKind, timeUs: number, value: number | string, q: number) {
     received++;
-    const channel = topic.channel(key);
+    const channel = channels.channel(key);
     if (channel.fault !== undefined) {
       batch.addLetter(channel.fault);
       return;
@@ -47,8 +58,8 @@ export function createMessageReader(
 
   function seriesOf(channel: Channel, kind: ValueKind): number {
     if (channel.series !== undefined) return channel.series.id;
-    const { tenant, asset, channel: name } = channel;
-    return batch.want(channel.key, { tenant, asset, channel: name, labels: {} }, kind);
+    const { tenant, asset, channel: name, labels, unit } = channel;
+    return batch.want(channel.key, { tenant, asset, channel: name, labels, unit }, kind);
   }
 
   const sink: ReadingSink = {
@@ -62,16 +73,46 @@ export function createMessageReader(
       received++;
       batch.addLetter(fault);
     },
+    labelled(text, parse) {
+      channels = topic.labelled(text, parse);
+    },
   };
+
+  function read(message: InboundMessage, target: TopicTarget): Fault | undefined {
+    const { payload, contentType, receivedUs, userProperties } = message;
+    const time = deviceTime(userProperties, receivedUs);
+    if (typeof time !== 'number') return time;
+    const { tenant, asset, format, timeZone } = target;
+    return decode(
+      {
+        payload,
+        ...(contentType === undefined ? {} : { contentType }),
+        ...(format === undefined ? {} : { format }),
+      },
+      {
+        receivedUs,
+        defaultTimeUs: time,
+        tenant,
+        asset,
+        ...(timeZone === undefined ? {} : { timeZone }),
+      },
+      sink,
+    );
+  }
 
   return (into, message, acknowledge) => {
     batch = into;
     topic = lookup.topic(message.topic);
+    channels = topic.plain;
     received = 0;
     ignored = 0;
     batch.addMessage(message, acknowledge);
-    const fault = topic.fault ?? decode(message.payload, message.receivedUs, sink);
-    if (fault !== undefined) sink.fault(fault);
+    const { match } = topic;
+    if (match.kind === 'drop') sink.ignored();
+    else {
+      const fault = match.kind === 'fault' ? match.fault : read(message, match.target);
+      if (fault !== undefined) sink.fault(fault);
+    }
     ledger.receive(received);
     ledger.settle('ignored', ignored);
   };

@@ -2,6 +2,9 @@ import { expect, it } from 'vitest';
 import { createMetrics } from '../lib/metrics.ts';
 import type { Series } from '../store/series.ts';
 import { createSeriesLookup } from './series-lookup.ts';
+import { DEFAULT_RULES, fixedRules } from './topics/rules.ts';
+
+const RULES = fixedRules(DEFAULT_RULES);
 
 const series = (channel: string): Series => ({
   id: 1,
@@ -17,36 +20,44 @@ const series = (channel: string): Series => ({
 it('asks for a series until there is one, and never again', () => {
   let asked = 0;
   let known = false;
-  const lookup = createSeriesLookup((_tenant, _asset, channel) => {
-    asked++;
-    return known ? series(channel) : undefined;
-  }, createMetrics());
-  expect(lookup.topic('t/a/b/c').channel('').series).toBeUndefined();
+  const lookup = createSeriesLookup(
+    ({ channel }) => {
+      asked++;
+      return known ? series(channel) : undefined;
+    },
+    RULES,
+    createMetrics(),
+  );
+  expect(lookup.topic('t/a/b/c').plain.channel('').series).toBeUndefined();
   known = true;
-  expect(lookup.topic('t/a/b/c').channel('').series?.channel).toBe('c');
-  expect(lookup.topic('t/a/b/c').channel('d').series?.channel).toBe('c/d');
-  expect(lookup.topic('t/a/b/c').channel('d').series?.channel).toBe('c/d');
+  expect(lookup.topic('t/a/b/c').plain.channel('').series?.channel).toBe('c');
+  expect(lookup.topic('t/a/b/c').plain.channel('d').series?.channel).toBe('c/d');
+  expect(lookup.topic('t/a/b/c').plain.channel('d').series?.channel).toBe('c/d');
   expect(asked).toBe(3);
 });
 
 it('judges topics, and keys as parts of channels', () => {
-  const lookup = createSeriesLookup(() => undefined, createMetrics());
-  expect(lookup.topic('x').fault?.code).toBe('no_rule');
-  expect(lookup.topic('t/a/b/c').fault).toBeUndefined();
-  expect(lookup.topic('t/a/b/c').channel('d/e').fault).toBeUndefined();
-  expect(lookup.topic('t/a/b/c').channel('d#').fault?.code).toBe('topic_invalid');
+  const lookup = createSeriesLookup(() => undefined, RULES, createMetrics());
+  const code = (name: string) => {
+    const { match } = lookup.topic(name);
+    return match.kind === 'fault' ? match.fault.code : undefined;
+  };
+  expect(code('x')).toBe('no_rule');
+  expect(code('t/a/b/c')).toBeUndefined();
+  expect(lookup.topic('t/a/b/c').plain.channel('d/e').fault).toBeUndefined();
+  expect(lookup.topic('t/a/b/c').plain.channel('d#').fault?.code).toBe('topic_invalid');
 });
 
 it('remembers no more than it may, whether topics or keys are new each time', async () => {
   const metrics = createMetrics();
-  const lookup = createSeriesLookup(() => undefined, metrics, 100);
+  const lookup = createSeriesLookup(() => undefined, RULES, metrics, 100);
   const remembered = async () =>
     Number(/tailrace_ingest_channels_size (\d+)/.exec(await metrics.exposition())?.[1]);
-  for (let i = 0; i < 1_000; i++) lookup.topic(`t/a/b/${i}`).channel('');
+  for (let i = 0; i < 1_000; i++) lookup.topic(`t/a/b/${i}`).plain.channel('');
   expect(await remembered()).toBeLessThanOrEqual(100);
   expect(await remembered()).toBeGreaterThan(90);
   const topic = lookup.topic('t/a/b/c');
-  for (let i = 0; i < 1_000; i++) topic.channel(`${i}`);
+  for (let i = 0; i < 1_000; i++) topic.plain.channel(`${i}`);
   expect(await remembered()).toBeLessThanOrEqual(100);
   for (let i = 0; i < 1_000; i++) lookup.topic(`u/${i}`);
   expect(await remembered()).toBe(100);

@@ -1,23 +1,32 @@
-// From a topic (and a key in its payload) to the series: worked out once, then remembered.
+// From a topic (with labels and keys in its payload) to the series: worked out once, then remembered.
 import type { Metrics } from '../lib/metrics.ts';
-import type { Series } from '../store/series.ts';
-import { channelFault, type Fault, parseTopic, type TopicTarget } from './topic-rule.ts';
+import type { Series, SeriesIdentity } from '../store/series.ts';
+import { labelsKey } from '../store/series-index.ts';
+import type { Fault } from './fault.ts';
+import type { LiveTopicRules, TopicMatch } from './topics/rules.ts';
+import { channelFault, channelOf, type TopicTarget, unitOf } from './topics/target.ts';
 
 /** One channel: its series as soon as there is one, or why there never will be. */
-export interface Channel {
-  readonly tenant: string;
-  readonly asset: string;
-  readonly channel: string;
-  /** tenant, asset and channel in one: neither of the first two holds a slash. */
+export interface Channel extends SeriesIdentity {
+  readonly unit: string | null;
+  /** tenant, asset, channel and labels in one: neither of the first two holds a slash. */
   readonly key: string;
   readonly fault: Fault | undefined;
   series: Series | undefined;
 }
 
-export interface Topic {
-  readonly fault: Fault | undefined;
-  /** The topic's own channel for '', else the sub-channel of that key. Not for a topic with a fault. */
+/** The channels of a topic under one set of labels. */
+export interface Channels {
+  /** The topic's own channel for '', else the sub-channel of that key. */
   channel(key: string): Channel;
+}
+
+export interface Topic {
+  readonly match: TopicMatch;
+  /** Channels with the labels that the topic itself gives. Not for a topic that no rule takes, nor for a dropped one. */
+  readonly plain: Channels;
+  /** Channels with the payload's labels too; `text` tells sets of them apart, '' is none. */
+  labelled(text: string, parse: () => Readonly<Record<string, string>>): Channels;
 }
 
 export interface SeriesLookup {
@@ -29,25 +38,35 @@ interface RememberedTopic extends Topic {
   forget(): number;
 }
 
-/** Finds the series without labels, if the catalogue knows it. */
-export type FindSeries = (tenant: string, asset: string, channel: string) => Series | undefined;
+/** Finds a series, if the catalogue knows it. */
+export type FindSeries = (identity: SeriesIdentity) => Series | undefined;
 
 const CHANNELS_MAX = 500_000;
 
-const NO_TARGET: TopicTarget = { tenant: '', asset: '', channel: '' };
+const NO_TARGET: TopicTarget = { tenant: '', asset: '', channel: '', labels: {} };
+const NO_CHANNEL: Fault = {
+  code: 'channel_missing',
+  reason: 'The topic names no channel, and the reading has no key that could stand for one.',
+};
 
 /**
- * Makes a lookup that remembers up to `channelsMax` channels and topics together, and forgets the topics that it has
- * known longest.
+ * Makes a lookup that remembers up to `channelsMax` topics, sets of labels and channels together, and forgets the
+ * topics that it has known longest; all of them when the rules change.
  */
 export function createSeriesLookup(
   find: FindSeries,
+  rules: LiveTopicRules,
   metrics: Metrics,
   channelsMax: number = CHANNELS_MAX,
 ): SeriesLookup {
   const topics = new Map<string, RememberedTopic>();
   let remembered = 0;
   metrics.bounded('ingest_channels', () => remembered, channelsMax);
+  rules.onChange(() => {
+    for (const topic of topics.values()) topic.forget();
+    topics.clear();
+    remembered = 0;
+  });
 
   function forget(): void {
     for (const [name, topic] of topics) {
@@ -58,40 +77,52 @@ export function createSeriesLookup(
   }
 
   function createTopic(name: string): RememberedTopic {
-    const parsed = parseTopic(name);
-    const fault = 'code' in parsed ? parsed : undefined;
-    const target = 'code' in parsed ? NO_TARGET : parsed;
-    const channels = new Map<string, Channel>();
+    const match = rules.current().match(name);
+    const target = match.kind === 'target' ? match.target : NO_TARGET;
+    let counted = 1;
     let forgotten = false;
 
-    function createChannel(key: string): Channel {
-      const { tenant, asset } = target;
-      const channel = key === '' ? target.channel : `${target.channel}/${key}`;
-      const made: Channel = {
-        tenant,
-        asset,
-        channel,
-        key: `${tenant}/${asset}/${channel}`,
-        fault: channelFault(channel),
-        series: undefined,
-      };
-      channels.set(key, made);
-      if (!forgotten && ++remembered > channelsMax) forget();
-      return made;
+    function count(): void {
+      if (forgotten) return;
+      counted++;
+      if (++remembered > channelsMax) forget();
     }
 
+    function createChannels(labels: Readonly<Record<string, string>>): Channels {
+      const channels = new Map<string, Channel>();
+      return {
+        channel(key) {
+          let found = channels.get(key);
+          if (found === undefined) {
+            found = createChannel(target, key, labels);
+            channels.set(key, found);
+            count();
+          }
+          if (found.series === undefined && found.fault === undefined) found.series = find(found);
+          return found;
+        },
+      };
+    }
+
+    const plain = createChannels(target.labels);
+    const sets = new Map<string, Channels>();
     return {
-      fault,
+      match,
+      plain,
+      labelled(text, parse) {
+        if (text === '') return plain;
+        let set = sets.get(text);
+        if (set === undefined) {
+          // What the topic says of itself stands.
+          set = createChannels({ ...parse(), ...target.labels });
+          sets.set(text, set);
+          count();
+        }
+        return set;
+      },
       forget() {
         forgotten = true;
-        return channels.size + 1;
-      },
-      channel(key) {
-        const found = channels.get(key) ?? createChannel(key);
-        if (found.series === undefined && found.fault === undefined) {
-          found.series = find(found.tenant, found.asset, found.channel);
-        }
-        return found;
+        return counted;
       },
     };
   }
@@ -105,5 +136,27 @@ export function createSeriesLookup(
       if (++remembered > channelsMax) forget();
       return made;
     },
+  };
+}
+
+function createChannel(
+  target: TopicTarget,
+  key: string,
+  labels: Readonly<Record<string, string>>,
+): Channel {
+  const { tenant, asset } = target;
+  const channel = channelOf(target, key);
+  const name = `${tenant}/${asset}/${channel}`;
+  const labelText = labelsKey(labels);
+  return {
+    tenant,
+    asset,
+    channel,
+    labels,
+    unit: unitOf(target, key),
+    // A channel has no control characters.
+    key: labelText === '' ? name : `${name}\n${labelText}`,
+    fault: channel === '' ? NO_CHANNEL : channelFault(channel),
+    series: undefined,
   };
 }

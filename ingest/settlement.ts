@@ -10,15 +10,15 @@ import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
 import type { Series } from '../store/series.ts';
 import type { Batch, WantedSeries } from './batch.ts';
 import { deadLettersOf } from './dead-letters.ts';
+import type { Fault } from './fault.ts';
 import { toFeedRecord } from './feed-record.ts';
 import type { Ledger } from './ledger.ts';
 import { kindChanged } from './reader.ts';
 import type { FindSeries } from './series-lookup.ts';
-import type { Fault } from './topic-rule.ts';
 
 export interface SettlementOptions {
   readonly catalogue: {
-    readonly find: FindSeries;
+    readonly findByIdentity: FindSeries;
     ensure(wanted: readonly WantedSeries[]): Promise<readonly Series[]>;
   };
   readonly writer: { write(batch: ReadingBatch): Promise<WriteOutcome> };
@@ -94,7 +94,7 @@ function createSteps(options: SettlementOptions, ledger: Ledger, giveUp: AbortSi
         }
       });
       batch.placeWanted((wanted) => {
-        const series = catalogue.find(wanted.tenant, wanted.asset, wanted.channel);
+        const series = catalogue.findByIdentity(wanted);
         if (series === undefined) return refusal;
         return series.kind === wanted.kind ? series.id : kindChanged(wanted, series.kind);
       });

@@ -5,6 +5,12 @@ import { messageOf, type Workload } from '../workload.ts';
 import type { MicroBench } from './area.ts';
 
 const START_MS = 1_700_000_000_000;
+const CONTEXT = {
+  receivedUs: START_MS * 1000,
+  defaultTimeUs: START_MS * 1000,
+  tenant: 'bench',
+  asset: 'rig-0',
+};
 
 /** Adds up what it is given, so that nothing can be optimised away. */
 function summingSink(): ReadingSink & { readonly sum: () => number } {
@@ -14,6 +20,7 @@ function summingSink(): ReadingSink & { readonly sum: () => number } {
       sum += timeUs + value;
     },
     state() {},
+    labelled() {},
     ignored() {},
     fault({ reason }) {
       throw new Error(reason);
@@ -37,7 +44,7 @@ export function decodeBenches(): MicroBench[] {
     return {
       name: `decode ${form} of ${workload.readingsPerMessage}`,
       run() {
-        const fault = decodeJson(payload, START_MS * 1000, sink);
+        const fault = decodeJson(payload, CONTEXT, sink);
         if (fault !== undefined) throw new Error(fault.reason);
         return sink.sum();
       },

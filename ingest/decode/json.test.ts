@@ -3,17 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { decodeJson } from './json.ts';
 
 const NOW_US = Date.UTC(2026, 0, 2) * 1000;
+const CONTEXT = { receivedUs: NOW_US, defaultTimeUs: NOW_US, tenant: 'acme', asset: 'rig-7' };
 const TS = Date.UTC(2026, 0, 1);
 const TS_US = TS * 1000;
 
 /** Decodes, and writes down what the sink is told: [key, time, value(, quality)], 'ignored', or a fault's code. */
 function decode(payload: string | Uint8Array) {
   const told: unknown[] = [];
-  const fault = decodeJson(typeof payload === 'string' ? Buffer.from(payload) : payload, NOW_US, {
+  const fault = decodeJson(typeof payload === 'string' ? Buffer.from(payload) : payload, CONTEXT, {
     number: (...reading) => told.push(quality(reading)),
     state: (...reading) => told.push(quality(reading)),
     ignored: () => told.push('ignored'),
     fault: ({ code }) => told.push(code),
+    labelled: () => {},
   });
   if (fault === undefined) return told;
   expect(told).toEqual([]);

@@ -1,7 +1,8 @@
 // JSON payloads, told apart by looking: a scalar; {ts, value}; {ts, values: {…}}; a flat object, each key a
 // sub-channel; an array of these. Bare NaN and Infinity are read too, as Python writes them.
 import { isUtf8 } from 'node:buffer';
-import type { Decoder, Fault, ReadingSink } from './sink.ts';
+import { QUALITY_KEYS, TIME_KEYS, VALUE_KEYS } from './keys.ts';
+import type { DecodeContext, Decoder, Fault, ReadingSink } from './sink.ts';
 import { isNumberText, isTimeInRange, parseTimeUs } from './time.ts';
 
 /** More readings in one message than this are a mistake of the device, or of its units. */
@@ -10,9 +11,6 @@ const TEXT_LENGTH_MAX = 65_536;
 const QUALITY_MIN = -32_768;
 const QUALITY_MAX = 32_767;
 
-const TIME_KEYS = ['ts', 'timestamp', 'time', 't'] as const;
-const VALUE_KEYS = ['value', 'v'] as const;
-const QUALITY_KEYS = ['quality', 'q'] as const;
 const POINT_KEYS: ReadonlySet<string> = new Set([...TIME_KEYS, ...VALUE_KEYS, ...QUALITY_KEYS]);
 
 const BARE_WORDS = /"(?:[^"\\]|\\.)*"|NaN|-?Infinity/g;
@@ -177,18 +175,21 @@ function firstPresent<K extends string>(object: JsonObject, keys: readonly K[]):
 }
 
 /** The time of an object, with what is wrong with it. */
-function timeOf(given: unknown, receivedUs: number): { timeUs: number; fault: Fault | undefined } {
-  if (given === undefined || given === null) return { timeUs: receivedUs, fault: undefined };
+function timeOf(
+  given: unknown,
+  { defaultTimeUs, receivedUs }: DecodeContext,
+): { timeUs: number; fault: Fault | undefined } {
+  if (given === undefined || given === null) return { timeUs: defaultTimeUs, fault: undefined };
   const timeUs = parseTimeUs(given);
   if (Number.isNaN(timeUs)) return { timeUs, fault: TIME_INVALID };
   return { timeUs, fault: isTimeInRange(timeUs, receivedUs) ? undefined : TIME_OUT_OF_RANGE };
 }
 
 /** Reads an object: a point, {ts, values}, or a flat object. Gives back how many readings it held or tried to. */
-function pushObject(sink: ReadingSink, object: JsonObject, receivedUs: number): number {
+function pushObject(sink: ReadingSink, object: JsonObject, context: DecodeContext): number {
   const keys = Object.keys(object);
   const timeKey = firstPresent(object, TIME_KEYS);
-  const { timeUs, fault } = timeOf(timeKey === undefined ? undefined : object[timeKey], receivedUs);
+  const { timeUs, fault } = timeOf(timeKey === undefined ? undefined : object[timeKey], context);
   const valueKey = firstPresent(object, VALUE_KEYS);
   if (valueKey !== undefined && keys.every((key) => POINT_KEYS.has(key))) {
     pushValue(
@@ -217,18 +218,18 @@ function pushObject(sink: ReadingSink, object: JsonObject, receivedUs: number): 
 }
 
 /** Reads one element: the payload itself, or a member of the list that it is. */
-function pushElement(sink: ReadingSink, element: unknown, receivedUs: number): number {
-  if (isObject(element)) return pushObject(sink, element, receivedUs);
-  pushValue(sink, '', receivedUs, undefined, element, 0);
+function pushElement(sink: ReadingSink, element: unknown, context: DecodeContext): number {
+  if (isObject(element)) return pushObject(sink, element, context);
+  pushValue(sink, '', context.defaultTimeUs, undefined, element, 0);
   return 1;
 }
 
 /** Decodes a JSON payload. */
-export const decodeJson: Decoder = (payload, receivedUs, sink) => {
+export const decodeJson: Decoder = (payload, context, sink) => {
   if (payload.length === 0) return EMPTY;
   const plain = plainNumber(payload);
   if (!Number.isNaN(plain)) {
-    sink.number('', receivedUs, plain, 0);
+    sink.number('', context.defaultTimeUs, plain, 0);
     return undefined;
   }
   if (!isUtf8(payload)) return NOT_UTF8;
@@ -243,10 +244,10 @@ export const decodeJson: Decoder = (payload, receivedUs, sink) => {
     return { code: 'payload_not_json', reason: 'The payload is not JSON.' };
   }
   if (!Array.isArray(parsed)) {
-    return pushElement(sink, parsed, receivedUs) === 0 ? NO_READING : undefined;
+    return pushElement(sink, parsed, context) === 0 ? NO_READING : undefined;
   }
   if (parsed.length > READINGS_PER_MESSAGE_MAX) return TOO_MANY;
   let readings = 0;
-  for (const element of parsed) readings += pushElement(sink, element, receivedUs);
+  for (const element of parsed) readings += pushElement(sink, element, context);
   return readings === 0 ? NO_READING : undefined;
 };

@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { channelFault, parseTopic, tenantOfTopic } from './topic-rule.ts';
+import { applyDefaultRule } from './default-rule.ts';
+import { channelFault, tenantOfTopic } from './target.ts';
 
 it.each([
   ['t/acme/rig-7/hookload', { tenant: 'acme', asset: 'rig-7', channel: 'hookload' }],
   ['t/acme/rig-7/mud/flow/in', { tenant: 'acme', asset: 'rig-7', channel: 'mud/flow/in' }],
   ['t/Ålesund/rigg 7/trykk (bar)', { tenant: 'Ålesund', asset: 'rigg 7', channel: 'trykk (bar)' }],
   [`t/a/b/${'c'.repeat(1024)}`, { tenant: 'a', asset: 'b', channel: 'c'.repeat(1024) }],
+  ['t/acme/rig-7/_', { tenant: 'acme', asset: 'rig-7', channel: '' }],
 ])('the default rule takes %s', (topic, target) => {
-  expect(parseTopic(topic)).toEqual(target);
+  expect(applyDefaultRule(topic)).toEqual({ ...target, labels: {} });
 });
 
 it.each([
@@ -32,15 +34,15 @@ it.each([
   [`t/a/${'å'.repeat(129)}/c`, 'topic_invalid'],
   [`t/a/b/${'c'.repeat(1025)}`, 'topic_invalid'],
 ])('the topic %j is a dead letter: %s', (topic, code) => {
-  expect(parseTopic(topic)).toMatchObject({ code });
+  expect(applyDefaultRule(topic)).toMatchObject({ code });
 });
 
 it('gives back a topic in parts that make it again, or a fault', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       const topic = `t/${text}`;
-      const parsed = parseTopic(topic);
-      if ('code' in parsed) return;
+      const parsed = applyDefaultRule(topic);
+      if ('code' in parsed || parsed.channel === '') return;
       expect(`t/${parsed.tenant}/${parsed.asset}/${parsed.channel}`).toBe(topic);
       expect(channelFault(parsed.channel)).toBeUndefined();
     }),
