@@ -1,15 +1,18 @@
 import { expect, it } from 'vitest';
-import type { WriteOutcome } from '../store/readings.ts';
+import { ROW_OUTCOME, type WriteOutcome } from '../store/readings.ts';
 import { createColumns } from './columns.ts';
 import { toFeedRecord } from './feed-record.ts';
 
-const outcome = (more: Partial<WriteOutcome> = {}): WriteOutcome => ({
+const outcome = (
+  rowOutcomes: readonly number[],
+  refused: WriteOutcome['refused'] = [],
+): WriteOutcome => ({
   inserted: 0,
   duplicate: 0,
   corrected: 0,
-  refused: [],
+  refused,
+  rowOutcomes: Uint8Array.from(rowOutcomes),
   late: 0,
-  ...more,
 });
 
 function columnsOf(values: readonly (number | string)[]) {
@@ -22,7 +25,9 @@ function columnsOf(values: readonly (number | string)[]) {
 it('tells of numbers and texts, without what was refused or overruled', () => {
   const rows = columnsOf([1, 'on', '', 4, 5]).view(0, 5);
   const refused = [{ row: 3, code: '22003', reason: '' }];
-  const record = toFeedRecord(rows, outcome({ refused, overruled: [0] }));
+  const { inserted, duplicate, corrected, overruled } = ROW_OUTCOME;
+  const became = [overruled, inserted, corrected, ROW_OUTCOME.refused, duplicate];
+  const record = toFeedRecord(rows, outcome(became, refused));
   expect({ ...record, seriesIds: [...record.seriesIds], timesUs: [...record.timesUs] }).toEqual({
     kind: 'readings',
     seriesIds: [2, 3, 5],
@@ -34,7 +39,7 @@ it('tells of numbers and texts, without what was refused or overruled', () => {
 
 it('does not change when the columns are used again', () => {
   const columns = columnsOf([1, 2, 3]);
-  const record = toFeedRecord(columns.view(1, 3), outcome());
+  const record = toFeedRecord(columns.view(1, 3), outcome([0, 0]));
   columns.clear();
   columns.addRow(9, 9, 9, 9, false, 0);
   columns.addRow(9, 9, 9, 9, false, 0);

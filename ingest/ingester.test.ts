@@ -5,7 +5,7 @@ import type { ReadingsRecord } from '../lib/feed/feed.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import type { DeadLetter } from '../store/dead-letters.ts';
-import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
+import { type ReadingBatch, ROW_OUTCOME, type WriteOutcome } from '../store/readings.ts';
 import type { Series, SeriesIdentity, ValueKind } from '../store/series.ts';
 import { eventually } from '../test/program.ts';
 import { createIngester, type Ingester, type IngesterOptions } from './ingester.ts';
@@ -23,18 +23,19 @@ function modelTable() {
     table,
     write(batch: ReadingBatch): WriteOutcome {
       const count = { inserted: 0, duplicate: 0, corrected: 0 };
-      const overruled: number[] = [];
+      const rowOutcomes = new Uint8Array(batch.rows);
       for (let row = 0; row < batch.rows; row++) {
         const key = `${batch.seriesIds[row]}@${batch.timesUs[row]}`;
         const value = batch.states[row] ?? (batch.values[row] as number);
         const stored = table.get(key);
-        if (stored !== undefined && stored !== value && batch.dups[row] === 1) overruled.push(row);
-        if (stored === undefined) count.inserted++;
-        else if (stored === value || batch.dups[row] === 1) count.duplicate++;
-        else count.corrected++;
-        if (stored === undefined || batch.dups[row] === 0) table.set(key, value);
+        const other = batch.dups[row] === 1 ? 'overruled' : 'corrected';
+        const met = stored === value ? 'duplicate' : other;
+        const became = stored === undefined ? 'inserted' : met;
+        count[became === 'overruled' ? 'duplicate' : became]++;
+        rowOutcomes[row] = ROW_OUTCOME[became];
+        if (became !== 'overruled') table.set(key, value);
       }
-      return { ...count, refused: [], overruled, late: 0 };
+      return { ...count, refused: [], rowOutcomes, late: 0 };
     },
   };
 }
@@ -182,9 +183,11 @@ describe('the way of a batch', () => {
 
   it('makes a dead letter of what the database refuses, and does not feed it', async () => {
     const refused = [{ row: 1, code: '22003', reason: 'out of range' }];
+    const counts = { inserted: 2, duplicate: 0, corrected: 0, late: 1 };
+    const rowOutcomes = Uint8Array.of(0, ROW_OUTCOME.refused, 0);
     const { ingester, send, story, letters, records } = start({
       writer: {
-        write: async () => ({ inserted: 2, duplicate: 0, corrected: 0, refused, late: 1 }),
+        write: async () => ({ ...counts, refused, rowOutcomes }),
       },
     });
     for (const value of ['10', '11', '12']) send('t/a/b/c', value);

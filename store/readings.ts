@@ -20,7 +20,21 @@ export interface ReadingBatch {
   readonly messages: Int32Array;
 }
 
-/** What became of a batch, in readings. The sum is the batch's rows. */
+/**
+ * What became of a row. `inserted`: its key was new. `duplicate`: the same value and quality stood there. `corrected`:
+ * another did, and the row took its place, if only for a later row of the same batch to correct it again. `overruled`:
+ * another did, and stays, because the row's packet was flagged DUP; it counts as a duplicate, and followers must not be
+ * told its value. `refused`: the database does not take it.
+ */
+export const ROW_OUTCOME = {
+  inserted: 0,
+  duplicate: 1,
+  corrected: 2,
+  overruled: 3,
+  refused: 4,
+} as const;
+
+/** What became of a batch, in readings: inserted, duplicate, corrected and refused add up to the batch's rows. */
 export interface WriteOutcome {
   readonly inserted: number;
   readonly duplicate: number;
@@ -31,11 +45,8 @@ export interface WriteOutcome {
     readonly code: string;
     readonly reason: string;
   }[];
-  /**
-   * Rows flagged DUP that met another value: they count as duplicates, the stored value stands, and followers must not
-   * be told theirs. Absent is none.
-   */
-  readonly overruled?: readonly number[];
+  /** One of ROW_OUTCOME for each row of the batch. */
+  readonly rowOutcomes: Uint8Array;
   /** How many were late, whatever became of them. */
   readonly late: number;
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ROW_OUTCOME } from './readings.ts';
 import { distinctKeys, resolveConflicts, type StoredReading } from './resolve-conflicts.ts';
 import { sortReadings } from './sort-readings.ts';
 import { batchOf, type RowOfBatch } from './testing.ts';
@@ -13,11 +14,14 @@ const dup = (v: number | string, q = 0): Cell => ({ v, q, dup: true });
 function fold(stored: StoredReading | undefined, cells: readonly Cell[]) {
   const batch = batchOf(cells.map((given) => ({ id: 1, t: 1, ...given })));
   const { numbers, states } = sortReadings(batch);
-  return resolveConflicts(
+  const outcomes = new Uint8Array(cells.length);
+  const resolution = resolveConflicts(
     batch,
     numbers.length > 0 ? numbers : states,
+    outcomes,
     stored === undefined ? new Map() : new Map([[0, stored]]),
   );
+  return { ...resolution, outcomes: [...outcomes] };
 }
 
 const good = (value: number | string): StoredReading => ({ value, quality: 0 });
@@ -49,8 +53,15 @@ describe('readings that share a key', () => {
     }).toMatchObject({ inserted, duplicate, corrected, insert, replace });
   });
 
-  it('names the rows of repeated packets that met another value', () => {
-    expect(fold(good(1), [dup(2), dup(1), cell(3), dup(1)]).overruled).toEqual([0, 3]);
+  it('says of each row what became of it', () => {
+    const { duplicate, corrected, overruled, inserted } = ROW_OUTCOME;
+    expect(fold(good(1), [dup(2), dup(1), cell(3), dup(1)]).outcomes).toEqual([
+      overruled,
+      duplicate,
+      corrected,
+      overruled,
+    ]);
+    expect(fold(undefined, [cell(1), cell(1)]).outcomes).toEqual([inserted, duplicate]);
   });
 
   it('counts every row once, and leaves what a row by row upsert would', () => {
@@ -74,7 +85,8 @@ describe('readings that share a key', () => {
           const found = table.get(keyOf(given[index]!));
           if (found !== undefined) stored.set(key, found);
         });
-        const resolution = resolveConflicts(batch, sorted, stored);
+        const outcomes = new Uint8Array(given.length).fill(255);
+        const resolution = resolveConflicts(batch, sorted, outcomes, stored);
         const written = new Map(table);
         for (const index of [...resolution.insert, ...resolution.replace]) {
           written.set(keyOf(given[index]!), { value: given[index]!.v, quality: given[index]!.q! });
@@ -87,6 +99,11 @@ describe('readings that share a key', () => {
         expect(written).toEqual(table);
         const { inserted, duplicate, corrected } = resolution;
         expect(inserted + duplicate + corrected).toBe(given.length);
+        const became = (...kinds: number[]) =>
+          outcomes.filter((kind) => kinds.includes(kind)).length;
+        expect(became(ROW_OUTCOME.inserted)).toBe(inserted);
+        expect(became(ROW_OUTCOME.duplicate, ROW_OUTCOME.overruled)).toBe(duplicate);
+        expect(became(ROW_OUTCOME.corrected)).toBe(corrected);
         expect(resolution.insert.length).toBe(inserted);
       }),
     );

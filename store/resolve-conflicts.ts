@@ -3,7 +3,7 @@
 // Rows of one key are taken in the order of receipt. The same value and quality again is a duplicate; another is a
 // correction, and the last one wins. A row of a packet flagged DUP is a repetition of something older, so it never
 // overwrites another value and counts as a duplicate. 0 and -0 are the same value (the database gets 0 for both).
-import type { ReadingBatch } from './readings.ts';
+import { type ReadingBatch, ROW_OUTCOME } from './readings.ts';
 
 /** What the database holds under one key. */
 export interface StoredReading {
@@ -20,23 +20,22 @@ export interface Resolution {
   readonly inserted: number;
   readonly duplicate: number;
   readonly corrected: number;
-  /** Rows flagged DUP that met another value: some of the duplicates. */
-  readonly overruled: readonly number[];
 }
 
 /**
  * Folds `rows` (sorted by series, time and receipt) into what `stored` holds, by the place of each key among the
- * distinct keys of `rows`, from 0. Without `stored`, only conflicts among the rows themselves are resolved.
+ * distinct keys of `rows`, from 0. Without `stored`, only conflicts among the rows themselves are resolved. What becomes
+ * of each row is written into `outcomes`, which has a place for every row of the batch.
  */
 export function resolveConflicts(
   batch: ReadingBatch,
   rows: Int32Array,
+  outcomes: Uint8Array,
   stored: ReadonlyMap<number, StoredReading> = new Map(),
 ): Resolution {
   const insert = new Int32Array(rows.length);
   const replace = new Int32Array(rows.length);
   const count = { insert: 0, replace: 0, inserted: 0, duplicate: 0, corrected: 0 };
-  const overruled: number[] = [];
   let key = 0;
   for (let from = 0; from < rows.length; key++) {
     const to = endOfKey(batch, rows, from);
@@ -47,14 +46,17 @@ export function resolveConflicts(
       const held = winner === -1 ? existing : readingOf(batch, winner);
       if (held === undefined) {
         count.inserted++;
+        outcomes[row] = ROW_OUTCOME.inserted;
         winner = row;
       } else if (isSame(held, readingOf(batch, row))) {
         count.duplicate++;
+        outcomes[row] = ROW_OUTCOME.duplicate;
       } else if (batch.dups[row] === 1) {
         count.duplicate++;
-        overruled.push(row);
+        outcomes[row] = ROW_OUTCOME.overruled;
       } else {
         count.corrected++;
+        outcomes[row] = ROW_OUTCOME.corrected;
         winner = row;
       }
     }
@@ -70,7 +72,6 @@ export function resolveConflicts(
     inserted: count.inserted,
     duplicate: count.duplicate,
     corrected: count.corrected,
-    overruled,
   };
 }
 

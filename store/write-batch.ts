@@ -31,23 +31,25 @@ export interface WriteTally {
   readonly duplicate: number;
   readonly corrected: number;
   readonly late: number;
-  /** Rows flagged DUP that met another value: some of the duplicates. */
-  readonly overruled: readonly number[];
 }
 
-/** Writes the rows of `batch` that `rows` names. All or nothing; throws whatever the driver throws. */
+/**
+ * Writes the rows of `batch` that `rows` names, and what becomes of each into `outcomes`. All or nothing; throws
+ * whatever the driver throws.
+ */
 export async function writeRows(
   database: Writable,
   batch: ReadingBatch,
   rows: Int32Array,
   path: WritePath,
   firstTimes: FirstTimes,
+  outcomes: Uint8Array,
 ): Promise<WriteTally> {
   const sorted = sortReadings(batch, rows);
   const resolve = path === 'copy' ? copyRows : stageRows;
   const written = await transact(database, beginWriting, async (client, lateBeforeUs) => {
-    const numbers = await resolve(client, batch, sorted.numbers, 'number');
-    const states = await resolve(client, batch, sorted.states, 'state');
+    const numbers = await resolve(client, batch, sorted.numbers, 'number', outcomes);
+    const states = await resolve(client, batch, sorted.states, 'state', outcomes);
     for (const changed of [numbers.insert, numbers.replace]) {
       const marks = dirtyMarks(batch, changed, lateBeforeUs);
       if (marks.seriesIds.length > 0) await insertDirtyRanges(client, marks, GAP_MAX_US);
@@ -61,7 +63,6 @@ export async function writeRows(
     inserted: numbers.inserted + states.inserted,
     duplicate: numbers.duplicate + states.duplicate,
     corrected: numbers.corrected + states.corrected,
-    overruled: [...numbers.overruled, ...states.overruled],
     late: countBefore(batch, rows, written.lateBeforeUs),
   };
 }
@@ -73,8 +74,9 @@ async function copyRows(
   batch: ReadingBatch,
   rows: Int32Array,
   kind: RowKind,
+  outcomes: Uint8Array,
 ): Promise<Resolution> {
-  const resolution = resolveConflicts(batch, rows);
+  const resolution = resolveConflicts(batch, rows, outcomes);
   await append(client, batch, resolution.insert, kind);
   return resolution;
 }
@@ -84,9 +86,10 @@ async function stageRows(
   batch: ReadingBatch,
   rows: Int32Array,
   kind: RowKind,
+  outcomes: Uint8Array,
 ): Promise<Resolution> {
   const stored = await findStored(client, batch, distinctKeys(batch, rows), kind);
-  const resolution = resolveConflicts(batch, rows, stored);
+  const resolution = resolveConflicts(batch, rows, outcomes, stored);
   if (resolution.replace.length > 0) {
     await liftDecompressionLimit(client);
     await replaceReadings(client, kind, pick(batch, resolution.replace, kind));

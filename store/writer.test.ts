@@ -5,7 +5,7 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { type Database, driverOptions, openDatabase } from '../sql/connection.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
-import type { WriteOutcome } from './readings.ts';
+import { ROW_OUTCOME, type WriteOutcome } from './readings.ts';
 import { batchOf, type RowOfBatch } from './testing.ts';
 import { createWriter } from './writer.ts';
 
@@ -100,6 +100,15 @@ describe('the writer', () => {
       { id: 1, t: 1, v: 5 },
     ]);
     expect(counts(outcome)).toEqual([1, 2, 3, 0, 0]);
+    const { inserted, duplicate, corrected } = ROW_OUTCOME;
+    expect([...outcome.rowOutcomes]).toEqual([
+      duplicate,
+      corrected,
+      inserted,
+      corrected,
+      duplicate,
+      corrected,
+    ]);
     expect(await stored()).toMatchObject([{ v: 1 }, { v: 5 }, { v: 4 }]);
     expect(await stored('state_reading')).toMatchObject([{ v: 'off' }]);
   });
@@ -111,7 +120,7 @@ describe('the writer', () => {
       { id: 1, t: 1, v: 2, dup: true },
     ]);
     expect(counts(outcome)).toEqual([1, 1, 0, 0, 0]);
-    expect(outcome.overruled).toEqual([0]);
+    expect([...outcome.rowOutcomes]).toEqual([ROW_OUTCOME.overruled, ROW_OUTCOME.inserted]);
     expect(await stored()).toMatchObject([{ v: 1 }, { v: 2 }]);
   });
 
@@ -126,6 +135,10 @@ describe('the writer', () => {
       [31, '22008'],
     ]);
     expect(outcome.refused[0]?.reason).toMatch(/0x00/);
+    const refusedRows = [...outcome.rowOutcomes].flatMap((became, row) =>
+      became === ROW_OUTCOME.refused ? [row] : [],
+    );
+    expect(refusedRows).toEqual([7, 31]);
     expect(await stored('state_reading')).toHaveLength(38);
   });
 

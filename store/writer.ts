@@ -7,7 +7,7 @@ import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Writable } from '../sql/transaction.ts';
 import { createFirstTimes } from './first-times.ts';
-import type { ReadingBatch, WriteOutcome } from './readings.ts';
+import { type ReadingBatch, ROW_OUTCOME, type WriteOutcome } from './readings.ts';
 import { type WriteTally, writeRows } from './write-batch.ts';
 import {
   classifyFailure,
@@ -45,6 +45,12 @@ export interface WriterOptions {
   readonly metrics: Metrics;
 }
 
+/** A batch under way, and where it is noted what becomes of its rows. */
+interface Job {
+  readonly batch: ReadingBatch;
+  readonly rowOutcomes: Uint8Array;
+}
+
 const STATE_OF: Record<WriteFailure, WriterState> = {
   conflict: 'writing',
   transient: 'writing',
@@ -73,19 +79,20 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
   metrics.bounded('writer_queue', () => queued, QUEUE_MAX);
   metrics.bounded('writer_first_times', () => firstTimes.size, FIRST_TIMES_MAX);
 
-  async function writeAll(batch: ReadingBatch, rows: Int32Array, path: WritePath) {
+  async function writeAll(job: Job, rows: Int32Array, path: WritePath): Promise<WriteOutcome> {
+    const { batch, rowOutcomes } = job;
     for (let attempt = 1; ; attempt++) {
       try {
-        const tally = await writeRows(database, batch, rows, path, firstTimes);
+        const tally = await writeRows(database, batch, rows, path, firstTimes, rowOutcomes);
         enter('writing');
         firstPath = path === 'staging' && tally.inserted < rows.length ? 'staging' : 'copy';
-        return { ...tally, refused: [] };
+        return { ...tally, rowOutcomes, refused: [] };
       } catch (cause) {
         const failure = classifyFailure(cause);
         failures.inc({ failure });
         const step = nextStep(failure, path, rows.length, attempt);
-        if (step.kind === 'refuse') return refusal(rows[0]!, cause);
-        if (step.kind === 'split') return await writeHalves(batch, rows, path);
+        if (step.kind === 'refuse') return refusal(rows[0]!, cause, rowOutcomes);
+        if (step.kind === 'split') return await writeHalves(job, rows, path);
         report(failure, cause, attempt, step.afterMs);
         path = step.path;
         if (step.afterMs > 0) await pause(step.afterMs, cause);
@@ -93,14 +100,10 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
     }
   }
 
-  async function writeHalves(
-    batch: ReadingBatch,
-    rows: Int32Array,
-    path: WritePath,
-  ): Promise<WriteOutcome> {
+  async function writeHalves(job: Job, rows: Int32Array, path: WritePath): Promise<WriteOutcome> {
     const middle = rows.length >> 1;
-    const older = await writeAll(batch, rows.subarray(0, middle), path);
-    return add(older, await writeAll(batch, rows.subarray(middle), path));
+    const older = await writeAll(job, rows.subarray(0, middle), path);
+    return add(older, await writeAll(job, rows.subarray(middle), path));
   }
 
   function report(failure: WriteFailure, cause: unknown, attempt: number, afterMs: number): void {
@@ -125,9 +128,10 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
   async function inTurn(batch: ReadingBatch, before: Promise<unknown>): Promise<WriteOutcome> {
     await before;
     try {
-      if (batch.rows === 0) return { ...EMPTY, refused: [] };
+      const rowOutcomes = new Uint8Array(batch.rows);
+      if (batch.rows === 0) return { ...EMPTY, rowOutcomes, refused: [] };
       const rows = Int32Array.from({ length: batch.rows }, (_, row) => row);
-      return await writeAll(batch, rows, firstPath);
+      return await writeAll({ batch, rowOutcomes }, rows, firstPath);
     } finally {
       queued--;
     }
@@ -152,11 +156,12 @@ export function createWriter({ database, log, metrics }: WriterOptions): Writer 
   };
 }
 
-const EMPTY: WriteTally = { inserted: 0, duplicate: 0, corrected: 0, late: 0, overruled: [] };
+const EMPTY: WriteTally = { inserted: 0, duplicate: 0, corrected: 0, late: 0 };
 
-function refusal(row: number, cause: unknown): WriteOutcome {
+function refusal(row: number, cause: unknown, rowOutcomes: Uint8Array): WriteOutcome {
   const code = codeOf(cause) ?? 'refused';
-  return { ...EMPTY, refused: [{ row, code, reason: messageOf(cause) }] };
+  rowOutcomes[row] = ROW_OUTCOME.refused;
+  return { ...EMPTY, rowOutcomes, refused: [{ row, code, reason: messageOf(cause) }] };
 }
 
 function add(a: WriteOutcome, b: WriteOutcome): WriteOutcome {
@@ -166,7 +171,7 @@ function add(a: WriteOutcome, b: WriteOutcome): WriteOutcome {
     corrected: a.corrected + b.corrected,
     late: a.late + b.late,
     refused: [...a.refused, ...b.refused],
-    overruled: [...(a.overruled ?? []), ...(b.overruled ?? [])],
+    rowOutcomes: a.rowOutcomes,
   };
 }
 
