@@ -4,6 +4,7 @@ import type { ReadingBatch } from '../store/readings.ts';
 import type { SeriesIdentity, ValueKind } from '../store/series.ts';
 import { createColumns } from './columns.ts';
 import type { Fault } from './fault.ts';
+import type { OutcomeTally } from './message-outcome.ts';
 
 /** A dead letter to be: one for each message and code. */
 export interface LetterDraft extends Fault {
@@ -26,11 +27,16 @@ export interface Batch {
   readonly messages: readonly InboundMessage[];
   /** How to acknowledge each of the messages. */
   readonly acknowledgements: readonly (() => void)[];
+  /** Of messages whose outcome somebody waits for, by their index. */
+  readonly tallies: ReadonlyMap<number, OutcomeTally>;
   readonly letters: Iterable<LetterDraft>;
   readonly letterCount: number;
   readonly wanted: readonly WantedSeries[];
-  /** Opens the next message; what is added afterwards is its own. */
-  addMessage(message: InboundMessage, acknowledge: () => void): void;
+  /**
+   * Opens the next message; what is added afterwards is its own. With a tally, its outcome goes there, and its letters
+   * are its sender's.
+   */
+  addMessage(message: InboundMessage, acknowledge: () => void, tally?: OutcomeTally): void;
   /** Adds a reading of the open message. `series` is an id, or what `want` gave. */
   addReading(series: number, timeUs: number, value: number | string, quality: number): void;
   /** Adds a dead letter for the open message, or for the given one. */
@@ -65,6 +71,7 @@ export function createBatch(): Batch {
   let dup = false;
   let messages: InboundMessage[] = [];
   let acknowledgements: (() => void)[] = [];
+  const tallies = new Map<number, OutcomeTally>();
   const letters = new Map<string, LetterDraft>();
   let wanted: WantedSeries[] = [];
   const wantedIndex = new Map<string, number>();
@@ -89,6 +96,7 @@ export function createBatch(): Batch {
     get acknowledgements() {
       return acknowledgements;
     },
+    tallies,
     get letters() {
       return letters.values();
     },
@@ -98,7 +106,8 @@ export function createBatch(): Batch {
     get wanted() {
       return wanted;
     },
-    addMessage(message, acknowledge) {
+    addMessage(message, acknowledge, tally) {
+      if (tally !== undefined) tallies.set(messages.length, tally);
       messages.push(message);
       acknowledgements.push(acknowledge);
       dup = message.dup;
@@ -141,6 +150,7 @@ export function createBatch(): Batch {
       bytes = 0;
       messages = [];
       acknowledgements = [];
+      tallies.clear();
       letters.clear();
       wanted = [];
       wantedIndex.clear();

@@ -1,133 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { TailraceError } from '../lib/errors.ts';
-import type { ReadingsRecord } from '../lib/feed/feed.ts';
-import { createLog } from '../lib/log.ts';
-import { createMetrics } from '../lib/metrics.ts';
-import type { DeadLetter } from '../store/dead-letters.ts';
 import { type ReadingBatch, ROW_OUTCOME, type WriteOutcome } from '../store/readings.ts';
-import type { Series, SeriesIdentity, ValueKind } from '../store/series.ts';
 import { eventually } from '../test/program.ts';
-import { createIngester, type Ingester, type IngesterOptions } from './ingester.ts';
+import { modelCatalogue, modelTable, NOW_MS, startModel, stopIngesters } from './testing.ts';
 
-const NOW_MS = Date.UTC(2026, 0, 2);
-const ingesters: Ingester[] = [];
-afterEach(async () => {
-  for (const ingester of ingesters.splice(0)) await ingester.stop();
-});
-
-/** A table in memory with the writer's rules: the last commit wins, a row flagged DUP never overwrites. */
-function modelTable() {
-  const table = new Map<string, number | string>();
-  return {
-    table,
-    write(batch: ReadingBatch): WriteOutcome {
-      const count = { inserted: 0, duplicate: 0, corrected: 0 };
-      const rowOutcomes = new Uint8Array(batch.rows);
-      for (let row = 0; row < batch.rows; row++) {
-        const key = `${batch.seriesIds[row]}@${batch.timesUs[row]}`;
-        const value = batch.states[row] ?? (batch.values[row] as number);
-        const stored = table.get(key);
-        const other = batch.dups[row] === 1 ? 'overruled' : 'corrected';
-        const met = stored === value ? 'duplicate' : other;
-        const became = stored === undefined ? 'inserted' : met;
-        count[became === 'overruled' ? 'duplicate' : became]++;
-        rowOutcomes[row] = ROW_OUTCOME[became];
-        if (became !== 'overruled') table.set(key, value);
-      }
-      return { ...count, refused: [], rowOutcomes, late: 0 };
-    },
-  };
-}
-
-/** A catalogue in memory; `preset` are the series that another process has created meanwhile. */
-function modelCatalogue(preset: Record<string, ValueKind> = {}, seriesMax = 1_000) {
-  const series = new Map<string, Series>();
-  const create = (tenant: string, asset: string, channel: string, kind: ValueKind) => {
-    const key = `${tenant}/${asset}/${channel}`;
-    if (series.has(key)) return;
-    const id = series.size + 1;
-    series.set(key, { id, tenant, asset, channel, labels: {}, unit: null, kind, index: 'time' });
-  };
-  return {
-    series,
-    findByIdentity: ({ tenant, asset, channel }: SeriesIdentity) =>
-      series.get(`${tenant}/${asset}/${channel}`),
-    async ensure(
-      wanted: readonly { tenant: string; asset: string; channel: string; kind: ValueKind }[],
-    ) {
-      for (const { tenant, asset, channel, kind } of wanted) {
-        if (series.size < seriesMax) create(tenant, asset, channel, preset[channel] ?? kind);
-      }
-      if (series.size >= seriesMax) throw new TailraceError('series_limit', 'as many as may be');
-      return [];
-    },
-  };
-}
-
-/** An ingester over models, with a story of what happened in which order. */
-function start(options: Partial<IngesterOptions> = {}) {
-  const story: string[] = [];
-  const letters: DeadLetter[] = [];
-  const records: ReadingsRecord[] = [];
-  const { table, write } = modelTable();
-  const catalogue = modelCatalogue();
-  const metrics = createMetrics();
-  const ingester = createIngester({
-    catalogue,
-    writer: {
-      async write(batch) {
-        story.push(`write ${batch.rows}`);
-        return write(batch);
-      },
-    },
-    async insertDeadLetters(batch) {
-      story.push(`letters ${batch.length}`);
-      letters.push(...batch);
-    },
-    feed: {
-      async append(body) {
-        const record = body as ReadingsRecord;
-        story.push(`feed ${record.seriesIds.length}`);
-        records.push(record);
-        return { epoch: 'e', offset: records.length };
-      },
-    },
-    metrics,
-    log: createLog('silent'),
-    clock: () => NOW_MS,
-    drainMaxMs: 5_000,
-    ...options,
-  });
-  ingesters.push(ingester);
-  let sent = 0;
-  return {
-    ingester,
-    story,
-    letters,
-    records,
-    table,
-    write,
-    metrics,
-    /** Hands a message over: its acknowledgement comes into the story, `wait` is what the source is asked for. */
-    send(topic: string, payload: string, dup = false) {
-      const number = sent++;
-      const receivedUs = NOW_MS * 1000 + number;
-      const message = { topic, payload: Buffer.from(payload), receivedUs, dup };
-      return { wait: ingester.handle(message, () => story.push(`ack ${number}`)) };
-    },
-    async readings(): Promise<Record<string, number>> {
-      const text = await metrics.exposition();
-      const counts: Record<string, number> = {
-        in_flight: Number(/tailrace_ingest_in_flight (\d+)/.exec(text)?.[1]),
-      };
-      for (const [, outcome, count] of text.matchAll(/readings_total\{outcome="(\w+)"\} (\d+)/g)) {
-        counts[outcome as string] = Number(count);
-      }
-      return counts;
-    },
-  };
-}
+afterEach(stopIngesters);
 
 /** Waits until `condition` holds. */
 const until = (condition: () => boolean): Promise<boolean> =>
@@ -135,7 +12,7 @@ const until = (condition: () => boolean): Promise<boolean> =>
 
 describe('the way of a batch', () => {
   it('commits, keeps dead letters, feeds, and acknowledges in receipt order', async () => {
-    const { ingester, send, story, letters, records, readings } = start();
+    const { ingester, send, story, letters, records, readings } = startModel();
     send('t/a/b/c', '1');
     send('t/a/b/c', 'no json');
     send('elsewhere', '2');
@@ -166,7 +43,7 @@ describe('the way of a batch', () => {
   });
 
   it('feeds duplicates again, but not a repeated packet that met another value', async () => {
-    const { ingester, send, records, table, readings } = start();
+    const { ingester, send, records, table, readings } = startModel();
     const point = (value: number) => `{"ts":${NOW_MS},"value":${value}}`;
     send('t/a/b/c', point(1));
     await until(() => records.length === 1);
@@ -185,7 +62,7 @@ describe('the way of a batch', () => {
     const refused = [{ row: 1, code: '22003', reason: 'out of range' }];
     const counts = { inserted: 2, duplicate: 0, corrected: 0, late: 1 };
     const rowOutcomes = Uint8Array.of(0, ROW_OUTCOME.refused, 0);
-    const { ingester, send, story, letters, records } = start({
+    const { ingester, send, story, letters, records } = startModel({
       writer: {
         write: async () => ({ ...counts, refused, rowOutcomes }),
       },
@@ -200,7 +77,7 @@ describe('the way of a batch', () => {
 
   it('keeps the kind of a series: its first value here, or what another process made it', async () => {
     const catalogue = modelCatalogue({ theirs: 'state' });
-    const { ingester, send, letters, table } = start({ catalogue });
+    const { ingester, send, letters, table } = startModel({ catalogue });
     send('t/a/b/mine', '1');
     send('t/a/b/mine', '"text"');
     send('t/a/b/theirs', '1');
@@ -220,7 +97,7 @@ describe('the way of a batch', () => {
 
   it('makes dead letters of readings for whose series there is no more room', async () => {
     const catalogue = modelCatalogue({}, 2);
-    const { ingester, send, letters, readings } = start({ catalogue });
+    const { ingester, send, letters, readings } = startModel({ catalogue });
     for (const channel of ['x', 'y', 'z']) send(`t/a/b/${channel}`, '1');
     await ingester.stop();
     expect(letters).toMatchObject([{ topic: 't/a/b/z', code: 'series_limit' }]);
@@ -228,7 +105,7 @@ describe('the way of a batch', () => {
   });
 
   it('writes a message of more readings than a transaction takes in several', async () => {
-    const { ingester, send, story } = start({ limits: { rowsMax: 10 } });
+    const { ingester, send, story } = startModel({ limits: { rowsMax: 10 } });
     const points = Array.from({ length: 25 }, (_, i) => ({ ts: NOW_MS + i, value: i }));
     send('t/a/b/c', JSON.stringify(points));
     await ingester.stop();
@@ -250,7 +127,7 @@ describe('a step that fails', () => {
       const models = modelTable();
       const catalogue = modelCatalogue();
       const records: unknown[] = [];
-      const { ingester, send, story, readings } = start({
+      const { ingester, send, story, readings } = startModel({
         catalogue: {
           findByIdentity: catalogue.findByIdentity,
           async ensure(wanted) {
@@ -288,7 +165,7 @@ describe('a step that fails', () => {
 
   it('is given up on stopping, without acknowledgement', async () => {
     const write = () => Promise.reject(new Error('down'));
-    const { ingester, send, story, readings } = start({ drainMaxMs: 50, writer: { write } });
+    const { ingester, send, story, readings } = startModel({ drainMaxMs: 50, writer: { write } });
     send('t/a/b/c', '1');
     await ingester.stop();
     await ingester.stop();
@@ -315,7 +192,7 @@ describe('pace', () => {
 
   it('fills one batch while another is written, and then asks sources to wait', async () => {
     const { writer, commits } = heldWriter();
-    const { ingester, send, story } = start({ writer, limits: { rowsMax: 3 } });
+    const { ingester, send, story } = startModel({ writer, limits: { rowsMax: 3 } });
     for (const value of ['0', '1']) expect(send('t/a/b/c', value).wait).toBeUndefined();
     // The third makes the batch full: it goes on its way at once and leaves room.
     expect(send('t/a/b/c', '2').wait).toBeUndefined();
@@ -337,14 +214,14 @@ describe('pace', () => {
   });
 
   it('asks to wait for bytes too', () => {
-    const { send } = start({ ...heldWriter(), limits: { bytesMax: 10_000 }, drainMaxMs: 0 });
+    const { send } = startModel({ ...heldWriter(), limits: { bytesMax: 10_000 }, drainMaxMs: 0 });
     const long = JSON.stringify('x'.repeat(10_000));
     expect(send('t/a/b/c', long).wait).toBeUndefined();
     expect(send('t/a/b/c', long).wait).toBeInstanceOf(Promise);
   });
 
   it('writes as soon as nothing more comes, without waiting for the age', async () => {
-    const { send, story } = start({ limits: { ageMaxMs: 3_600_000 } });
+    const { send, story } = startModel({ limits: { ageMaxMs: 3_600_000 } });
     for (let i = 0; i < 20; i++) send('t/a/b/c', `${i}`);
     await until(() => story.includes('ack 19'));
     expect(story[0]).toBe('write 20');
@@ -352,7 +229,10 @@ describe('pace', () => {
 
   it('writes what is old although more keeps coming', async () => {
     let nowMs = NOW_MS;
-    const { send, story } = start({ clock: () => nowMs, limits: { ageMaxMs: 50, quietMs: 1 } });
+    const { send, story } = startModel({
+      clock: () => nowMs,
+      limits: { ageMaxMs: 50, quietMs: 1 },
+    });
     await until(() => {
       send('t/a/b/c', '1');
       nowMs += 1;
@@ -375,7 +255,9 @@ it('keeps the account balanced at every reading of the metrics', async () => {
     fc.asyncProperty(
       fc.array(fc.array(message, { maxLength: 5 }), { maxLength: 10 }),
       async (bursts) => {
-        const { ingester, send, story, readings } = start({ limits: { rowsMax: 4, quietMs: 0 } });
+        const { ingester, send, story, readings } = startModel({
+          limits: { rowsMax: 4, quietMs: 0 },
+        });
         const check = async () => {
           const { received, ...rest } = await readings();
           expect(Object.values(rest).reduce((sum, count) => sum + count, 0)).toBe(received);

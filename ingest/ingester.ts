@@ -2,12 +2,13 @@
 // batch is on its way the next one fills; when that is full too, sources are asked to wait.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
-import { messageOf } from '../lib/errors.ts';
+import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
-import type { Metrics } from '../lib/metrics.ts';
-import type { MessageHandler } from '../lib/mqtt/message.ts';
-import { type Batch, createBatch } from './batch.ts';
+import type { Log } from '../lib/log.ts';
+import type { InboundMessage, MessageHandler } from '../lib/mqtt/message.ts';
+import { createBatch } from './batch.ts';
 import { decodePayload } from './decode/decode.ts';
+import { exposeBatch, exposeLedger } from './exposed.ts';
 import {
   FLUSH_LIMITS,
   type FlushLimits,
@@ -17,7 +18,8 @@ import {
   type LastSizes,
 } from './flush-rule.ts';
 import { createLedger, type Ledger } from './ledger.ts';
-import { createMessageReader } from './reader.ts';
+import { emptyOutcome, type MessageOutcome, type OutcomeTally } from './message-outcome.ts';
+import { createMessageReader, type MessageReader } from './reader.ts';
 import { createSeriesLookup } from './series-lookup.ts';
 import { createSettlement, type SettlementOptions } from './settlement.ts';
 import { DEFAULT_RULES, fixedRules, type LiveTopicRules } from './topics/rules.ts';
@@ -33,6 +35,13 @@ export interface IngesterOptions extends SettlementOptions {
 
 export interface Ingester extends Part {
   readonly handle: MessageHandler;
+  /**
+   * Takes a message that was kept as a dead letter the same way again, and says what became of it once its readings are
+   * committed and fed. It counts as received again. What of it fails again is told, not kept as another letter. Rejects
+   * with TailraceError `stopped` where stopping came first: some of it may be committed, and comes as duplicates when
+   * it is replayed again.
+   */
+  replay(message: InboundMessage): Promise<MessageOutcome>;
 }
 
 const DRAIN_MAX_MS = 10_000;
@@ -42,9 +51,7 @@ export function createIngester(options: IngesterOptions): Ingester {
   const limits: FlushLimits = { ...FLUSH_LIMITS, ...options.limits };
   const ledger = createLedger();
   const giveUp = new AbortController();
-  const { topicRules = fixedRules(DEFAULT_RULES) } = options;
-  const lookup = createSeriesLookup(options.catalogue.findByIdentity, topicRules, options.metrics);
-  const read = createMessageReader(lookup, decodePayload, ledger);
+  const read = createReader(options, ledger);
   const settle = createSettlement(options, ledger, limits.rowsMax, giveUp.signal);
 
   let filling = createBatch();
@@ -69,13 +76,7 @@ export function createIngester(options: IngesterOptions): Ingester {
     lastSizes = [batch.messages.length, lastSizes[0]];
     room.open();
     room = createGate();
-    try {
-      await settle(batch);
-    } catch (cause) {
-      // Only stopping ends a batch's way; its messages stay with their sender, unacknowledged.
-      ended = true;
-      options.log.warn({ reason: messageOf(cause) }, 'ingest: ended before a batch was through');
-    }
+    ended ||= !(await isThrough(settle(batch), options.log));
     batch.clear();
     spare = batch;
     onItsWay = undefined;
@@ -115,22 +116,71 @@ export function createIngester(options: IngesterOptions): Ingester {
     clearTimeout(timer);
   }
 
+  function take(
+    message: InboundMessage,
+    acknowledge: () => void,
+    tally?: OutcomeTally,
+  ): Promise<void> | undefined {
+    if (ended) return new Promise(() => {});
+    if (filling.messages.length === 0) openedMs = options.clock();
+    arrivals++;
+    read(filling, message, acknowledge, tally);
+    consider();
+    return isFull(filling, limits) ? room.passed : undefined;
+  }
+
   let stopped: Promise<void> | undefined;
   return {
     name: 'ingester',
-    handle(message, acknowledge) {
-      if (ended) return new Promise(() => {});
-      if (filling.messages.length === 0) openedMs = options.clock();
-      arrivals++;
-      read(filling, message, acknowledge);
-      consider();
-      return isFull(filling, limits) ? room.passed : undefined;
+    handle: (message, acknowledge) => take(message, acknowledge),
+    async replay(message) {
+      while (!ended && isFull(filling, limits)) await room.passed;
+      return replayed(giveUp.signal, (settled, tally) => {
+        void take(message, settled, tally);
+      });
     },
     stop() {
       stopped ??= stop();
       return stopped;
     },
   };
+}
+
+function createReader(options: IngesterOptions, ledger: Ledger): MessageReader {
+  const { catalogue, metrics, topicRules = fixedRules(DEFAULT_RULES) } = options;
+  const lookup = createSeriesLookup(catalogue.findByIdentity, topicRules, metrics);
+  return createMessageReader(lookup, decodePayload, ledger);
+}
+
+/** Only stopping ends a batch's way early; its messages stay with their sender, unacknowledged. */
+async function isThrough(way: Promise<void>, log: Log): Promise<boolean> {
+  try {
+    await way;
+    return true;
+  } catch (cause) {
+    log.warn({ reason: messageOf(cause) }, 'ingest: ended before a batch was through');
+    return false;
+  }
+}
+
+/** Starts a replay; resolves with its outcome when it is settled, rejects when `giveUp` comes first. */
+function replayed(
+  giveUp: AbortSignal,
+  start: (settled: () => void, tally: OutcomeTally) => void,
+): Promise<MessageOutcome> {
+  return new Promise((resolve, reject) => {
+    const stop = () =>
+      reject(
+        new TailraceError('stopped', 'The ingester was stopped before the replay was through.'),
+      );
+    if (giveUp.aborted) return stop();
+    giveUp.addEventListener('abort', stop, { once: true });
+    const tally = emptyOutcome();
+    start(() => {
+      giveUp.removeEventListener('abort', stop);
+      resolve(tally);
+    }, tally);
+  });
 }
 
 /** Waits for some work, but no longer than so many milliseconds. */
@@ -148,23 +198,4 @@ function createGate(): { readonly passed: Promise<void>; open(): void } {
     open = resolve;
   });
   return { passed, open: () => open() };
-}
-
-function exposeLedger(metrics: Metrics, ledger: Ledger): void {
-  metrics.counted(
-    'tailrace_ingest_readings_total',
-    'readings by what became of them; received is the sum of the others and of those in flight',
-    'outcome',
-    () => ledger.totals(),
-  );
-  metrics.gauge(
-    'tailrace_ingest_in_flight',
-    'readings that were received and are not settled yet',
-    () => ledger.inFlight,
-  );
-}
-
-function exposeBatch(metrics: Metrics, limits: FlushLimits, filling: () => Batch): void {
-  metrics.bounded('ingest_batch_rows', () => filling().rows, limits.rowsMax);
-  metrics.bounded('ingest_batch_bytes', () => filling().bytes, limits.bytesMax);
 }

@@ -6,6 +6,7 @@ import type { Payload } from './decode/decode.ts';
 import type { DecodeContext, Fault, ReadingSink } from './decode/sink.ts';
 import { deviceTime } from './device-time.ts';
 import type { Ledger } from './ledger.ts';
+import type { OutcomeTally } from './message-outcome.ts';
 import type { Channel, Channels, SeriesLookup, Topic } from './series-lookup.ts';
 import type { TopicTarget } from './topics/target.ts';
 
@@ -22,6 +23,7 @@ export type MessageReader = (
   batch: Batch,
   message: InboundMessage,
   acknowledge: () => void,
+  tally?: OutcomeTally,
 ) => void;
 
 /** `decodePayload`, or what stands for it. */
@@ -100,13 +102,13 @@ export function createMessageReader(
     );
   }
 
-  return (into, message, acknowledge) => {
+  return (into, message, acknowledge, tally) => {
     batch = into;
     topic = lookup.topic(message.topic);
     channels = topic.plain;
     received = 0;
     ignored = 0;
-    batch.addMessage(message, acknowledge);
+    batch.addMessage(message, acknowledge, tally);
     const { match } = topic;
     if (match.kind === 'drop') sink.ignored();
     else {
@@ -115,5 +117,6 @@ export function createMessageReader(
     }
     ledger.receive(received);
     ledger.settle('ignored', ignored);
+    if (tally !== undefined) tally.ignored = ignored;
   };
 }

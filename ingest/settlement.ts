@@ -8,11 +8,12 @@ import { DURATION_BUCKETS_S, type Metrics } from '../lib/metrics.ts';
 import type { DeadLetter } from '../store/dead-letters.ts';
 import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
 import type { Series } from '../store/series.ts';
-import type { Batch, WantedSeries } from './batch.ts';
+import type { Batch, LetterDraft, WantedSeries } from './batch.ts';
 import { deadLettersOf } from './dead-letters.ts';
 import type { Fault } from './fault.ts';
 import { toFeedRecord } from './feed-record.ts';
 import type { Ledger } from './ledger.ts';
+import { tallyRows } from './message-outcome.ts';
 import { kindChanged } from './reader.ts';
 import type { FindSeries } from './series-lookup.ts';
 
@@ -108,15 +109,28 @@ function createSteps(options: SettlementOptions, ledger: Ledger, giveUp: AbortSi
       ledger.settle('duplicate', outcome.duplicate);
       ledger.settle('corrected', outcome.corrected);
       late.inc(outcome.late);
+      tallyRows(batch.tallies, rows, outcome.rowOutcomes);
       for (const refused of outcome.refused) batch.addLetter(refused, rows.messages[refused.row]);
       return toFeedRecord(rows, outcome);
     },
 
+    /** Letters of a message whose outcome somebody waits for are told to them, and not kept. */
     async keepDeadLetters(batch: Batch): Promise<void> {
       if (batch.letterCount === 0) return;
-      const letters = deadLettersOf(batch);
-      await persist(persistence, 'keep dead letters', () => options.insertDeadLetters(letters));
-      for (const letter of letters) ledger.settle('dead_lettered', letter.readings);
+      const kept: LetterDraft[] = [];
+      for (const draft of batch.letters) {
+        const tally = batch.tallies.get(draft.message);
+        if (tally === undefined) kept.push(draft);
+        else {
+          tally.deadLettered += draft.readings;
+          tally.faults.push({ code: draft.code, reason: draft.reason });
+        }
+      }
+      if (kept.length > 0) {
+        const letters = deadLettersOf(batch, kept);
+        await persist(persistence, 'keep dead letters', () => options.insertDeadLetters(letters));
+      }
+      for (const draft of batch.letters) ledger.settle('dead_lettered', draft.readings);
     },
 
     async tellFollowers(record: ReadingsRecord): Promise<void> {
