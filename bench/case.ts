@@ -16,6 +16,8 @@ export interface BenchCase {
   readonly unit: string;
   readonly better: 'more' | 'less';
   readonly target?: Target;
+  /** A run of minutes, which is an average by itself: measured once, without a warm-up. */
+  readonly once?: true;
   /** Does the work once and gives the figure. */
   run(): Promise<number>;
   /** The same work with nothing of ours in the way. */

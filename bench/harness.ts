@@ -33,9 +33,10 @@ export async function measureCase(
   options: { pairs: number; onPair?: (pair: Pair, index: number) => void },
 ): Promise<CaseResult> {
   if (options.pairs < PAIRS_MIN) throw new RangeError(`a case needs ${PAIRS_MIN} pairs or more`);
-  await measurePair(benchCase, false);
+  const count = benchCase.once === true ? 1 : options.pairs;
+  if (benchCase.once !== true) await measurePair(benchCase, false);
   const pairs: Pair[] = [];
-  for (let index = 0; index < options.pairs; index++) {
+  for (let index = 0; index < count; index++) {
     const pair = await measurePair(benchCase, index % 2 === 1);
     pairs.push(pair);
     options.onPair?.(pair, index);

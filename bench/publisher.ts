@@ -3,15 +3,18 @@
 // would be what is measured: MQTT.js encodes and tracks fewer messages a second than tailrace receives.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, type Workload } from './workload.ts';
 
 /** What the parent says. `prepare` is answered by `prepared`, `publish` by `published` after the last PUBACK. */
 export type PublisherRequest =
   | { readonly kind: 'prepare'; readonly workload: Workload; readonly root: string }
-  | { readonly kind: 'publish' };
-export interface PublisherAnswer {
-  readonly kind: 'connected' | 'prepared' | 'published';
-}
+  /** As fast as the broker takes it, or `messagesPerS` evenly. */
+  | { readonly kind: 'publish'; readonly messagesPerS?: number };
+export type PublisherAnswer =
+  | { readonly kind: 'connected' | 'prepared' }
+  /** When each message was written, in ms since 1970; only of those that were paced. */
+  | { readonly kind: 'published'; readonly sentMs: readonly number[] };
 
 /** Packet identifiers are 16 bits and start at 1; none is used again while this many may be in flight. */
 const PACKET_ID_MAX = 65_535;
@@ -19,10 +22,8 @@ const IN_FLIGHT_MAX = 30_000;
 const CHUNK_BYTES = 64 * 1024;
 const PUBACK_BYTES = 4;
 
-interface Chunk {
-  readonly bytes: Buffer;
-  readonly packets: number;
-}
+/** How often a paced publisher writes. */
+const TICK_MS = 5;
 
 /** Remaining Length: seven bits a byte, the lowest first (clause 2.2.3). */
 function encodeLength(length: number): Buffer {
@@ -54,45 +55,69 @@ function encodeConnect(clientId: string): Buffer {
   return encodePacket(0x10, encodeText('MQTT'), level4CleanSession, encodeText(clientId));
 }
 
-function encodePublish(topic: string, payload: string, packetId: number): Buffer {
+function encodePublish(topic: string, payload: Buffer, packetId: number): Buffer {
   const id = Buffer.alloc(2);
   id.writeUInt16BE(packetId);
-  return encodePacket(0x32, encodeText(topic), id, Buffer.from(payload));
+  return encodePacket(0x32, encodeText(topic), id, payload);
 }
 
-/** All packets of a workload, joined to what one write takes. */
-function encodeWorkload(workload: Workload, root: string): Chunk[] {
-  const chunks: Chunk[] = [];
-  let parts: Buffer[] = [];
-  let bytes = 0;
-  for (let message = 0; message < workload.messages; message++) {
+/** All packets of a workload. */
+function encodeWorkload(workload: Workload, root: string): Buffer[] {
+  return Array.from({ length: workload.messages }, (_, message) => {
     const { topic, payload } = messageOf(workload, message);
-    const packet = encodePublish(`${root}/${topic}`, payload, (message % PACKET_ID_MAX) + 1);
-    parts.push(packet);
-    bytes += packet.length;
-    if (bytes < CHUNK_BYTES && message + 1 < workload.messages) continue;
-    chunks.push({ bytes: Buffer.concat(parts), packets: parts.length });
-    parts = [];
-    bytes = 0;
-  }
-  return chunks;
+    return encodePublish(`${root}/${topic}`, payload, (message % PACKET_ID_MAX) + 1);
+  });
 }
 
-/** Writes everything and resolves after the last PUBACK; `acknowledged` counts them since the connection began. */
-async function publish(socket: Socket, chunks: readonly Chunk[], acknowledged: () => number) {
-  const before = acknowledged();
+/** A connection as it is used here: how many messages it has acknowledged, and the way to wait for more. */
+interface Connection {
+  readonly socket: Socket;
+  acknowledged(): number;
+}
+
+/** Writes a run of packets as soon as there is room for them in the window. */
+async function write(connection: Connection, packets: readonly Buffer[], inFlight: () => number) {
+  while (inFlight() > IN_FLIGHT_MAX) await once(connection.socket, 'data');
+  if (!connection.socket.write(Buffer.concat(packets))) await once(connection.socket, 'drain');
+}
+
+/** Writes everything, 64 KB at a time or as many as are due, and resolves after the last PUBACK. */
+async function publish(
+  connection: Connection,
+  packets: readonly Buffer[],
+  messagesPerS: number | undefined,
+): Promise<number[]> {
+  const before = connection.acknowledged();
+  const startMs = performance.now();
+  const sentMs: number[] = [];
   let sent = 0;
-  for (const chunk of chunks) {
-    while (sent - (acknowledged() - before) > IN_FLIGHT_MAX) await once(socket, 'data');
-    if (!socket.write(chunk.bytes)) await once(socket, 'drain');
-    sent += chunk.packets;
+  const inFlight = () => sent - (connection.acknowledged() - before);
+  while (sent < packets.length) {
+    let end = sent;
+    if (messagesPerS === undefined) {
+      for (let bytes = 0; end < packets.length && bytes < CHUNK_BYTES; end++) {
+        bytes += (packets[end] as Buffer).length;
+      }
+    } else {
+      const due = Math.ceil(((performance.now() - startMs) * messagesPerS) / 1000);
+      end = Math.min(packets.length, due);
+      if (end === sent) {
+        await sleep(TICK_MS);
+        continue;
+      }
+      const nowMs = performance.timeOrigin + performance.now();
+      for (let message = sent; message < end; message++) sentMs.push(nowMs);
+    }
+    await write(connection, packets.slice(sent, end), inFlight);
+    sent = end;
   }
-  while (acknowledged() - before < sent) await once(socket, 'data');
+  while (inFlight() > 0) await once(connection.socket, 'data');
+  return sentMs;
 }
 
-function answer(kind: PublisherAnswer['kind']): void {
+function answer(said: PublisherAnswer): void {
   // A parent that has gone is told nothing.
-  if (process.connected) process.send?.({ kind } satisfies PublisherAnswer);
+  if (process.connected) process.send?.(said);
 }
 
 /** Connects to a broker of this machine, then does what the parent asks until the parent goes. */
@@ -107,17 +132,19 @@ async function main(port: number): Promise<void> {
   // CONNACK has as many bytes as a PUBACK; nothing else comes to a client that subscribes to nothing.
   while (received < PUBACK_BYTES) await once(socket, 'data');
   const acknowledged = (): number => Math.floor(received / PUBACK_BYTES) - 1;
-  let chunks: Chunk[] = [];
+  const connection = { socket, acknowledged };
+  let packets: Buffer[] = [];
   process.on('message', (request: PublisherRequest) => {
     if (request.kind === 'prepare') {
-      chunks = encodeWorkload(request.workload, request.root);
-      answer('prepared');
+      packets = encodeWorkload(request.workload, request.root);
+      answer({ kind: 'prepared' });
     } else {
-      publish(socket, chunks, acknowledged).then(() => answer('published'), fail);
+      const published = publish(connection, packets, request.messagesPerS);
+      published.then((sentMs) => answer({ kind: 'published', sentMs }), fail);
     }
   });
   process.once('disconnect', () => socket.destroy());
-  answer('connected');
+  answer({ kind: 'connected' });
 }
 
 function fail(error: unknown): never {

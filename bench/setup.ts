@@ -88,10 +88,11 @@ export async function createSeries(
   { catalogue }: Ground,
   count: number,
   firstUs: number,
+  tenant: string = TENANT,
 ): Promise<Int32Array> {
   const series = await catalogue.ensure(
     Array.from({ length: count }, (_, index) => ({
-      tenant: TENANT,
+      tenant,
       ...channelOf(index),
       labels: {},
       kind: 'number' as const,

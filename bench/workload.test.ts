@@ -1,10 +1,19 @@
 import fc from 'fast-check';
+import { unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { channelOf, durationMs, messageOf, readingsOf, rowsOf, type Workload } from './workload.ts';
+import {
+  channelOf,
+  distinctReadingsOf,
+  durationMs,
+  messageOf,
+  readingsOf,
+  rowsOf,
+  type Workload,
+} from './workload.ts';
 
 const workloads: fc.Arbitrary<Workload> = fc
   .record({
-    form: fc.constantFrom('value', 'values', 'points'),
+    form: fc.constantFrom('value', 'values', 'packed', 'lines', 'points'),
     assets: fc.integer({ min: 1, max: 3 }),
     messages: fc.integer({ min: 1, max: 12 }),
     stepMs: fc.integer({ min: 1, max: 50 }),
@@ -27,8 +36,19 @@ interface Point {
 function read(workload: Workload, message: number): string[] {
   const { topic, payload } = messageOf(workload, message);
   const channel = topic.replace('bench/', '');
-  const body: unknown = JSON.parse(payload);
-  if (workload.form === 'values') {
+  if (workload.form === 'lines') {
+    return payload
+      .toString()
+      .split('\n')
+      .map((line) => {
+        const [, measurement, field, value, ns] =
+          /^(\w+) (\w+)=(\S+) (\d+)000000$/.exec(line) ?? [];
+        return `${channel.replace('_', `${measurement}/${field}`)} ${ns} ${value}`;
+      });
+  }
+  const body: unknown =
+    workload.form === 'packed' ? unpack(payload) : JSON.parse(payload.toString());
+  if (workload.form === 'values' || workload.form === 'packed') {
     const { ts, values } = body as { ts: number; values: Record<string, number> };
     return Object.entries(values).map(([key, value]) => `${channel}/${key} ${ts} ${value}`);
   }
@@ -50,6 +70,18 @@ describe('a workload', () => {
         });
         expect(fromMessages).toEqual(fromRows);
         expect(rows).toBe(readingsOf(workload));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('repeats half of its messages where it is told to', () => {
+    fc.assert(
+      fc.property(workloads, fc.integer({ min: 0, max: 6 }), (workload, half) => {
+        const { series, timesMs, rows } = rowsOf({ ...workload, repeatAfter: 2 * half });
+        const keys = Array.from(series, (one, row) => `${one} ${timesMs[row]}`);
+        expect(rows).toBe(readingsOf(workload));
+        expect(new Set(keys).size).toBe(distinctReadingsOf({ ...workload, repeatAfter: 2 * half }));
       }),
       { numRuns: 30 },
     );

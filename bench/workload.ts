@@ -1,14 +1,22 @@
 // The readings that ingest cases send: what a message holds, and the rows that it becomes, from one description, so
 // that the path through the broker and the bare COPY write the same values.
+import { pack } from 'msgpackr';
 
 /** A run's messages. All processes make the same ones from it. */
 export interface Workload {
   /**
    * `value`: one reading a message, `{"ts","value"}`. `values`: one reading of each of an asset's channels at one
-   * time, `{"ts","values":{…}}`. `points`: consecutive readings of one channel, `[{"ts","value"},…]`.
+   * time, `{"ts","values":{…}}`; `packed` the same in MessagePack, `lines` in line protocol, a line a reading.
+   * `points`: consecutive readings of one channel, `[{"ts","value"},…]`.
    */
-  readonly form: 'value' | 'values' | 'points';
+  readonly form: 'value' | 'values' | 'packed' | 'lines' | 'points';
   readonly messages: number;
+  /** `TENANT` unless given. */
+  readonly tenant?: string;
+  /** Every second message is one that was sent about so many messages before: an even number. */
+  readonly repeatAfter?: number;
+  /** Every tenth message is so late, in ms. */
+  readonly lateMs?: number;
   /** 1 for `value`. */
   readonly readingsPerMessage: number;
   readonly series: number;
@@ -17,7 +25,7 @@ export interface Workload {
   readonly stepMs: number;
 }
 
-/** The tenant of everything that is measured. */
+/** The tenant of everything that is measured, where nothing else is said. */
 export const TENANT = 'bench';
 const CHANNELS_PER_ASSET = 100;
 
@@ -29,8 +37,15 @@ export interface WorkloadRows {
   readonly values: Float64Array;
 }
 
+/** Readings that are sent. */
 export function readingsOf(workload: Workload): number {
   return workload.messages * workload.readingsPerMessage;
+}
+
+/** Readings that are left when each stands in the table once. */
+export function distinctReadingsOf(workload: Workload): number {
+  const { messages, readingsPerMessage, repeatAfter } = workload;
+  return (repeatAfter === undefined ? messages : Math.ceil(messages / 2)) * readingsPerMessage;
 }
 
 /** Milliseconds from the first reading of a series to the one after its last: where the next run may start. */
@@ -54,31 +69,57 @@ function* rowsOfMessage(
   workload: Workload,
   message: number,
 ): Generator<{ series: number; timeMs: number; value: number }> {
-  const { form, readingsPerMessage, startMs, stepMs } = workload;
-  const groups = form === 'values' ? workload.series / readingsPerMessage : workload.series;
-  const group = message % groups;
-  const round = Math.floor(message / groups);
+  const { form, readingsPerMessage, stepMs } = workload;
+  const isGroup = form === 'values' || form === 'packed' || form === 'lines';
+  const groups = isGroup ? workload.series / readingsPerMessage : workload.series;
+  const sent = originalOf(workload, message);
+  const group = sent % groups;
+  const round = Math.floor(sent / groups);
+  const isLate = workload.lateMs !== undefined && sent % 10 === 9;
+  const startMs = workload.startMs - (isLate ? (workload.lateMs ?? 0) : 0);
   for (let reading = 0; reading < readingsPerMessage; reading++) {
-    const series = form === 'values' ? group * readingsPerMessage + reading : group;
+    const series = isGroup ? group * readingsPerMessage + reading : group;
     const index = form === 'points' ? round * readingsPerMessage + reading : round;
     yield { series, timeMs: startMs + index * stepMs, value: valueAt(series, index) };
   }
 }
 
+/** The message that a message repeats, or itself. Only messages of even numbers are originals where some repeat. */
+function originalOf({ repeatAfter }: Workload, message: number): number {
+  if (repeatAfter === undefined || message % 2 === 0) return message;
+  const original = message - 1 - repeatAfter;
+  return original < 0 ? message - 1 : original;
+}
+
 /** Topic, below the root that it is published under, and payload of a message. */
-export function messageOf(workload: Workload, message: number): { topic: string; payload: string } {
+export function messageOf(workload: Workload, message: number): { topic: string; payload: Buffer } {
   const rows = [...rowsOfMessage(workload, message)];
   const first = rows[0];
   if (first === undefined) throw new RangeError('a message of no readings');
   const { asset, channel } = channelOf(first.series);
-  if (workload.form === 'values') {
-    const members = rows.map((row) => `"c${row.series % CHANNELS_PER_ASSET}":${row.value}`);
-    const payload = `{"ts":${first.timeMs},"values":{${members.join(',')}}}`;
-    return { topic: `${TENANT}/${asset}/d`, payload };
+  const { form, tenant = TENANT } = workload;
+  const name = ({ series }: { series: number }) => `c${series % CHANNELS_PER_ASSET}`;
+  switch (form) {
+    case 'values':
+    case 'packed': {
+      const body = {
+        ts: first.timeMs,
+        values: Object.fromEntries(rows.map((row) => [name(row), row.value])),
+      };
+      const payload = form === 'packed' ? pack(body) : Buffer.from(JSON.stringify(body));
+      return { topic: `${tenant}/${asset}/d`, payload };
+    }
+    case 'lines': {
+      // A topic that names no channel: the line's measurement and field do.
+      const lines = rows.map((row) => `d ${name(row)}=${row.value} ${row.timeMs}000000`);
+      return { topic: `${tenant}/${asset}/_`, payload: Buffer.from(lines.join('\n')) };
+    }
+    default: {
+      const points = rows.map((row) => `{"ts":${row.timeMs},"value":${row.value}}`);
+      const payload = form === 'points' ? `[${points.join(',')}]` : (points[0] ?? '');
+      return { topic: `${tenant}/${asset}/${channel}`, payload: Buffer.from(payload) };
+    }
   }
-  const points = rows.map((row) => `{"ts":${row.timeMs},"value":${row.value}}`);
-  const payload = workload.form === 'points' ? `[${points.join(',')}]` : (points[0] ?? '');
-  return { topic: `${TENANT}/${asset}/${channel}`, payload };
 }
 
 /** All rows in the order of the messages. */

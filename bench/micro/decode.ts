@@ -39,7 +39,7 @@ export function decodeBenches(): MicroBench[] {
       startMs: START_MS,
       stepMs: 1000,
     };
-    const payload = Buffer.from(messageOf(workload, 0).payload);
+    const { payload } = messageOf(workload, 0);
     const sink = summingSink();
     return {
       name: `decode ${form} of ${workload.readingsPerMessage}`,
