@@ -44,7 +44,8 @@ export type FindSeries = (identity: SeriesIdentity) => Series | undefined;
 const CHANNELS_MAX = 500_000;
 
 const NO_TARGET: TopicTarget = { tenant: '', asset: '', channel: '', labels: {} };
-const NO_CHANNEL: Fault = {
+/** Of a reading that has no place. */
+export const CHANNEL_MISSING: Fault = {
   code: 'channel_missing',
   reason: 'The topic names no channel, and the reading has no key that could stand for one.',
 };
@@ -156,7 +157,7 @@ function createChannel(
     unit: unitOf(target, key),
     // A channel has no control characters.
     key: labelText === '' ? name : `${name}\n${labelText}`,
-    fault: channel === '' ? NO_CHANNEL : channelFault(channel),
+    fault: channel === '' ? CHANNEL_MISSING : channelFault(channel),
     series: undefined,
   };
 }

@@ -25,6 +25,7 @@ import {
 } from './broker-sessions.ts';
 import { createDeviceStream, type DeviceStream } from './device-stream.ts';
 import type { MessageHandler } from './message.ts';
+import { createOwnPublishing, type PublishOwn } from './own-publishing.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createReceiptClock } from './receipt-clock.ts';
 import { createSessionStore, type KeptLimits, type SessionStore } from './session-store.ts';
@@ -71,6 +72,8 @@ export interface EmbeddedBrokerOptions<P extends Publisher> {
 export interface EmbeddedBroker<P extends Publisher> extends Part {
   readonly port: number;
   readonly url: string;
+  /** Publishes from within the process, to the handler and then to whoever is subscribed. */
+  readonly publish: PublishOwn;
   /** Those that are connected now. */
   connections(): readonly BrokerConnection<P>[];
 }
@@ -315,6 +318,7 @@ export async function startEmbeddedBroker<P extends Publisher>(
     name: 'embedded broker',
     port,
     url: `mqtt://${host}:${port}`,
+    publish: createOwnPublishing({ ...state, ...options }, aedes),
     connections: state.sessions.connections,
     stop() {
       stopped ??= stopBroker(state, server, aedes);
