@@ -26,36 +26,47 @@ import type { WritePath } from './write-failure.ts';
 const DAY_US = 86_400_000_000;
 
 /** How written rows count. inserted + duplicate + corrected is the number of rows. */
-export interface WriteTally {
+interface WriteTally {
   readonly inserted: number;
   readonly duplicate: number;
   readonly corrected: number;
   readonly late: number;
 }
 
-/**
- * Writes the rows of `batch` that `rows` names, and what becomes of each into `outcomes`. All or nothing; throws
- * whatever the driver throws.
- */
+/** What a committed attempt tells. */
+interface Written extends WriteTally {
+  /** See `beginWriting`. */
+  readonly withoutTriggers: boolean;
+}
+
+/** Rows of a batch, and where it is noted what becomes of them. */
+interface RowsToWrite {
+  readonly batch: ReadingBatch;
+  /** In receipt order. */
+  readonly rows: Int32Array;
+  /** A place for every row of the batch. */
+  readonly rowOutcomes: Uint8Array;
+}
+
+/** Writes rows and notes what becomes of each. All or nothing; throws whatever the driver throws. */
 export async function writeRows(
   database: Writable,
-  batch: ReadingBatch,
-  rows: Int32Array,
+  { batch, rows, rowOutcomes }: RowsToWrite,
   path: WritePath,
   firstTimes: FirstTimes,
-  outcomes: Uint8Array,
-): Promise<WriteTally> {
+): Promise<Written> {
   const sorted = sortReadings(batch, rows);
   const resolve = path === 'copy' ? copyRows : stageRows;
-  const written = await transact(database, beginWriting, async (client, lateBeforeUs) => {
-    const numbers = await resolve(client, batch, sorted.numbers, 'number', outcomes);
-    const states = await resolve(client, batch, sorted.states, 'state', outcomes);
+  const written = await transact(database, beginWriting, async (client, begun) => {
+    const { lateBeforeUs } = begun;
+    const numbers = await resolve(client, batch, sorted.numbers, 'number', rowOutcomes);
+    const states = await resolve(client, batch, sorted.states, 'state', rowOutcomes);
     for (const changed of [numbers.insert, numbers.replace]) {
       const marks = dirtyMarks(batch, changed, lateBeforeUs);
       if (marks.seriesIds.length > 0) await insertDirtyRanges(client, marks, GAP_MAX_US);
     }
     const lowered = await firstTimes.lower(client, batch, [numbers.insert, states.insert]);
-    return { numbers, states, lateBeforeUs, lowered };
+    return { numbers, states, lowered, ...begun };
   });
   written.lowered();
   const { numbers, states } = written;
@@ -64,6 +75,7 @@ export async function writeRows(
     duplicate: numbers.duplicate + states.duplicate,
     corrected: numbers.corrected + states.corrected,
     late: countBefore(batch, rows, written.lateBeforeUs),
+    withoutTriggers: written.withoutTriggers,
   };
 }
 

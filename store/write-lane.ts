@@ -1,0 +1,177 @@
+// A lane of the writer: one connection's worth of work. Its jobs are written one after another, each whole or not at
+// all, and tried again by the kind of its failure for as long as it takes; only rows that the database refuses are
+// given back.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, TailraceError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { Writable } from '../sql/transaction.ts';
+import { createFirstTimes } from './first-times.ts';
+import { type ReadingBatch, ROW_OUTCOME, type WriteOutcome } from './readings.ts';
+import { writeRows } from './write-batch.ts';
+import {
+  classifyFailure,
+  codeOf,
+  nextStep,
+  type WriteFailure,
+  type WritePath,
+} from './write-failure.ts';
+
+/**
+ * `writing`: the last attempt went through. `waiting`: the database cannot be reached just now. `paused`: it answers,
+ * and takes no writes (full, read-only, or something unknown); an operator has to look.
+ */
+export type WriterState = 'writing' | 'waiting' | 'paused';
+
+/** The part of a batch that is a lane's to write. */
+export interface LaneJob {
+  readonly batch: ReadingBatch;
+  /** Which rows of the batch, in receipt order. */
+  readonly rows: Int32Array;
+  /** Where it is noted what becomes of the batch's rows: each lane writes to the places of its own. */
+  readonly rowOutcomes: Uint8Array;
+}
+
+/** What became of a job's rows. */
+export type LaneOutcome = Omit<WriteOutcome, 'rowOutcomes'>;
+
+export interface Lane {
+  /** Resolves once the job is committed; rejects with code `stopped` only. */
+  write(job: LaneJob): Promise<LaneOutcome>;
+  readonly state: WriterState;
+  /** Series whose first time is remembered. */
+  readonly firstTimes: number;
+  /** When what was under way has ended; the signal has to be aborted before. */
+  ended(): Promise<void>;
+}
+
+export interface LaneOptions {
+  readonly database: Writable;
+  readonly log: Log;
+  /** Ends all waiting between attempts. */
+  readonly stopping: AbortSignal;
+  readonly firstTimesMax: number;
+  onFailure(failure: WriteFailure): void;
+  /** Told at each commit whether it was written without firing triggers. */
+  onWritten(withoutTriggers: boolean): void;
+}
+
+const STATE_OF: Record<WriteFailure, WriterState> = {
+  conflict: 'writing',
+  transient: 'writing',
+  bad_row: 'writing',
+  unavailable: 'waiting',
+  exhausted: 'paused',
+  unknown: 'paused',
+};
+
+/** Makes a lane. */
+export function createLane(options: LaneOptions): Lane {
+  const { database, log, stopping } = options;
+  const firstTimes = createFirstTimes(options.firstTimesMax);
+  let state: WriterState = 'writing';
+  // A COPY that fails costs as much as one that does not. Conflicts come in runs (a broker sends again what was not
+  // acknowledged), so the job after a conflict looks first.
+  let firstPath: WritePath = 'copy';
+  let tail: Promise<unknown> = Promise.resolve();
+
+  async function writeAll(job: LaneJob, path: WritePath): Promise<LaneOutcome> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const written = await writeRows(database, job, path, firstTimes);
+        enter('writing');
+        options.onWritten(written.withoutTriggers);
+        firstPath = path === 'staging' && written.inserted < job.rows.length ? 'staging' : 'copy';
+        const { inserted, duplicate, corrected, late } = written;
+        return { inserted, duplicate, corrected, late, refused: [] };
+      } catch (cause) {
+        const failure = classifyFailure(cause);
+        options.onFailure(failure);
+        const step = nextStep(failure, path, job.rows.length, attempt);
+        if (step.kind === 'refuse') return refusal(job, cause);
+        if (step.kind === 'split') return await writeHalves(job, path);
+        report(failure, cause, attempt, step.afterMs);
+        path = step.path;
+        if (step.afterMs > 0) await pause(step.afterMs, cause);
+      }
+    }
+  }
+
+  async function writeHalves(job: LaneJob, path: WritePath): Promise<LaneOutcome> {
+    const middle = job.rows.length >> 1;
+    const older = await writeAll({ ...job, rows: job.rows.subarray(0, middle) }, path);
+    return add(older, await writeAll({ ...job, rows: job.rows.subarray(middle) }, path));
+  }
+
+  function report(failure: WriteFailure, cause: unknown, attempt: number, afterMs: number): void {
+    const next = STATE_OF[failure];
+    enter(next);
+    if (next === 'writing') return;
+    const level = next === 'paused' ? 'error' : 'warn';
+    log[level]({ err: cause, failure, attempt, retryMs: afterMs }, `writing is ${next}`);
+  }
+
+  function enter(next: WriterState): void {
+    if (next === 'writing' && state !== 'writing') log.info('writing again');
+    state = next;
+  }
+
+  async function pause(afterMs: number, cause: unknown): Promise<void> {
+    await sleep(afterMs, undefined, { signal: stopping }).catch(() => {
+      throw stopped(cause);
+    });
+  }
+
+  async function inTurn(job: LaneJob, before: Promise<unknown>): Promise<LaneOutcome> {
+    await before;
+    return await writeAll(job, firstPath);
+  }
+
+  return {
+    write(job) {
+      const outcome = inTurn(job, tail);
+      tail = outcome.catch(() => undefined);
+      return outcome;
+    },
+    get state() {
+      return state;
+    },
+    get firstTimes() {
+      return firstTimes.size;
+    },
+    async ended() {
+      await tail;
+    },
+  };
+}
+
+/** What becomes of no rows. */
+export const NOTHING_WRITTEN: LaneOutcome = {
+  ...{ inserted: 0, duplicate: 0, corrected: 0, late: 0 },
+  refused: [],
+};
+
+/** The outcome of two parts together; refused rows stay in the order of the parts. */
+export function add(a: LaneOutcome, b: LaneOutcome): LaneOutcome {
+  return {
+    inserted: a.inserted + b.inserted,
+    duplicate: a.duplicate + b.duplicate,
+    corrected: a.corrected + b.corrected,
+    late: a.late + b.late,
+    refused: [...a.refused, ...b.refused],
+  };
+}
+
+/** Of a job of one row. */
+function refusal({ rows, rowOutcomes }: LaneJob, cause: unknown): LaneOutcome {
+  const row = rows[0]!;
+  rowOutcomes[row] = ROW_OUTCOME.refused;
+  const code = codeOf(cause) ?? 'refused';
+  return { ...NOTHING_WRITTEN, refused: [{ row, code, reason: messageOf(cause) }] };
+}
+
+/** The writer was stopped; `cause` is what it was waiting for to pass. */
+export function stopped(cause?: unknown): TailraceError {
+  return new TailraceError('stopped', 'The writer was stopped before this batch was stored.', {
+    cause,
+  });
+}
