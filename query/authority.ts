@@ -9,19 +9,26 @@ import type { Request } from './http/request.ts';
 import type { RequestFacts } from './http/routes.ts';
 import { createTickets, type Tickets } from './tickets.ts';
 
+/** Gives a request's Authorization header. */
+type AuthorizationOf = (request: Request) => string | undefined;
+
+const headerOf: AuthorizationOf = ({ headers }) => headers.get('authorization');
+
 /** How a question belongs to others. */
 export interface Asking {
   /** The grant that the answer renews: where nothing changed, it comes back itself. */
   readonly renews?: Grant | undefined;
   /** The rules to ask, where several answers have to agree with one another; those in force now unless given. */
   readonly rules?: Decider | undefined;
+  /** What is to be written, by its labels. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Authority {
   /** Claims of the request's bearer token. @throws TailraceError `token_missing`, `token_invalid`, `token_expired`. */
-  claimsOf(request: Request): Promise<Claims>;
+  claimsOf(request: Request, authorization?: AuthorizationOf): Promise<Claims>;
   /** Whether the request brings a token that was verified before, or a live ticket: whoever has it is no stranger. */
-  knows(request: Request, nowMs: number): boolean;
+  knows(request: Request, nowMs: number, authorization?: AuthorizationOf): boolean;
   /** Claims of a token. @throws TailraceError `token_invalid`, `token_expired`. */
   verify(token: string): Promise<Claims>;
   /** Claims behind the `ticket` parameter of an event stream. @throws TailraceError `ticket_invalid`. */
@@ -75,24 +82,26 @@ export function createAuthority(options: AuthorityOptions): Authority {
     claims: Claims,
     facts: RequestFacts,
     nowMs: number,
-    { renews, rules = policy }: Asking = {},
+    { renews, rules = policy, labels }: Asking = {},
   ): Grant {
-    return rules.decide({ action, claims, request: facts, nowMs, renews });
+    const of = labels === undefined ? {} : { labels };
+    return rules.decide({ action, claims, request: facts, nowMs, renews, ...of });
   }
 
   return {
     verify: (token) => tokens.verify(token),
-    knows(request, nowMs) {
+    knows(request, nowMs, authorization = headerOf) {
       const ticket = request.query.get('ticket');
       if (ticket !== null && tickets.knows(ticket, nowMs)) return true;
-      const [, token] = request.headers.get('authorization')?.split(' ') ?? [];
+      const [, token] = authorization(request)?.split(' ') ?? [];
       return token !== undefined && tokens.knows(token);
     },
     ask,
     tickets,
     policy,
     revocations,
-    claimsOf: async (request) => tokens.verify(bearerToken(request.headers.get('authorization'))),
+    claimsOf: async (request, authorization = headerOf) =>
+      tokens.verify(bearerToken(authorization(request))),
     redeemForStream: (request, nowMs) =>
       tickets.redeemForStream(request.query.get('ticket') ?? '', streamKey(request), nowMs),
     decide: (...question) => requireAllowed(ask(...question)),

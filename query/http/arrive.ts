@@ -24,7 +24,7 @@ async function findClaims(
   if (route.grant === 'public' || route.grant === 'loopback') return undefined;
   const takesTicket = route.grant !== 'subject' && route.ticket === true;
   if (takesTicket && request.query.has('ticket')) return authority.redeemForStream(request, nowMs);
-  return authority.claimsOf(request);
+  return authority.claimsOf(request, route.authorization);
 }
 
 /**
@@ -38,8 +38,10 @@ export async function arrive(
   account: Account,
   { registry, authority, limits, clock }: ArriveOptions,
 ): Promise<Route | undefined> {
-  const isProbe = () => registry.routes.some((one) => one.isProbe && one.path === request.path);
-  limits.checkAddress(request.peer, () => isProbe() || authority.knows(request, clock()));
+  const { path } = request;
+  const isProbe = () => registry.routes.some((one) => one.isProbe && one.path === path);
+  const form = registry.peek(request.method, path)?.authorization;
+  limits.checkAddress(request.peer, () => isProbe() || authority.knows(request, clock(), form));
   try {
     checkSizes(request);
     if (request.method === 'OPTIONS' && registry.methods(request.path) !== '') return undefined;

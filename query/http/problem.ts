@@ -22,6 +22,7 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   not_acceptable: [406, 'No format that was asked for can be given'],
   request_timeout: [408, 'The request did not come in time'],
   body_too_large: [413, 'The body is too large'],
+  unsupported_encoding: [415, 'The body is encoded in a way that is not known here'],
   uri_too_long: [414, 'The URL is too long'],
   too_costly: [422, 'The request is too costly'],
   upgrade_required: [426, 'A WebSocket or an event stream is needed'],
@@ -30,6 +31,7 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   headers_too_large: [431, 'The headers are too large'],
   keys_unavailable: [503, 'Tokens cannot be verified at the moment'],
   overloaded: [503, 'Too busy at the moment'],
+  broker_unavailable: [503, 'The broker does not take it at the moment'],
   database_unavailable: [503, 'The database cannot be reached'],
   stopping: [503, 'Shutting down'],
   timeout: [503, 'It took too long'],
@@ -74,7 +76,8 @@ export function problemReply(thrown: unknown, decisionId?: string): Reply {
   return problem(status, thrown.code, title, thrown.message, { ...thrown.details, ...decided });
 }
 
-function problem(
+/** An answer of the form that every error has, for what is wrong with a body: its codes are not this server's own. */
+export function problem(
   status: number,
   code: string,
   title: string,

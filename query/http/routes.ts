@@ -1,7 +1,7 @@
 // The routes, each with how it is granted: one that does not say so does not start.
 import { TailraceError } from '../../lib/errors.ts';
 import { ACTIONS, type Action, type Claims, type Grant } from '../../policies/grant.ts';
-import type { AnyReply } from './reply.ts';
+import type { AnyReply, Reply } from './reply.ts';
 import type { Request } from './request.ts';
 
 /** A query parameter: what the OpenAPI page says about it. `schema` is JSON Schema. */
@@ -20,18 +20,29 @@ export interface JsonBody {
   readonly example: Readonly<Record<string, unknown>>;
 }
 
+/** A POST's body of any bytes: what the OpenAPI page says about it. */
+export interface BytesBody {
+  readonly description: string;
+  /** An example by media type. Other types are taken too. */
+  readonly examples: Readonly<Record<string, string>>;
+}
+
 interface RouteCommon {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly summary: string;
   readonly parameters: readonly Parameter[];
-  readonly body?: JsonBody;
+  readonly body?: JsonBody | BytesBody;
   /** Media types of the answer, the default first. */
   readonly types: readonly string[];
   /** Asked by whoever watches over the process: also answered where its address is over its limit. */
   readonly isProbe?: true;
   /** Status of success; 200 unless said. */
   readonly status?: number;
+  /** The request's Authorization header in the form that this server knows, where clients have forms of their own. */
+  readonly authorization?: (request: Request) => string | undefined;
+  /** Puts an error into the form that the route's clients read. */
+  readonly refusal?: (problem: Reply) => Reply;
 }
 
 /** What the policy may know of a request beside who sent it; times in ms since 1970. */
@@ -52,6 +63,8 @@ interface Access {
 /** A request that was read and found well-formed, waiting for its decision. */
 interface Prepared {
   readonly facts: RequestFacts;
+  /** Of a write: what it is for, as far as the request itself says. */
+  readonly target?: { readonly asset: string; readonly channel?: string };
   handle(access: Access): Promise<AnyReply> | AnyReply;
 }
 
@@ -91,6 +104,8 @@ export interface Registry {
    * @throws TailraceError `not_found`, `method_not_allowed`.
    */
   find(method: string, path: string): Route;
+  /** The same; undefined where there is none. */
+  peek(method: string, path: string): Route | undefined;
   /** Methods of a path, as in an Allow header; empty where there is no such path. */
   methods(path: string): string;
 }
@@ -129,15 +144,19 @@ export function createRegistry(routes: readonly Route[]): Registry {
     return [...found.keys(), ...(found.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
   }
 
+  function peek(method: string, path: string): Route | undefined {
+    return byPath.get(path)?.get(method === 'HEAD' ? 'GET' : method);
+  }
+
   return {
     routes,
     methods,
+    peek,
     find(method, path) {
-      const found = byPath.get(path);
-      if (found === undefined) {
+      if (!byPath.has(path)) {
         throw new TailraceError('not_found', 'There is no such path; /docs lists those there are.');
       }
-      const route = found.get(method === 'HEAD' ? 'GET' : method);
+      const route = peek(method, path);
       if (route === undefined) {
         const allow = methods(path);
         throw new TailraceError('method_not_allowed', `This path takes ${allow}.`, {

@@ -71,7 +71,9 @@ async function callRoute(
   if (claims === undefined) throw new TailraceError('token_missing', 'A token is needed.');
   if (route.grant === 'subject') return route.handle(request, claims);
   const prepared = route.prepare(request);
-  const grant = authority.ask(route.grant.action, claims, prepared.facts, nowMs);
+  const { facts, target } = prepared;
+  const labels = target === undefined ? undefined : { tenant: claims.tenant, ...target };
+  const grant = authority.ask(route.grant.action, claims, facts, nowMs, { labels });
   account.grant = grant;
   return prepared.handle({ claims, grant: requireAllowed(grant) });
 }
@@ -148,7 +150,9 @@ export function createService(options: ServeOptions): Service {
         const { traceparent } = common;
         log.error({ err: thrown, path: request.path, traceparent }, 'a request failed');
       }
-      reply = problemReply(thrown, account.grant?.decisionId);
+      const problem = problemReply(thrown, account.grant?.decisionId);
+      const shape = registry.peek(request.method, request.path)?.refusal;
+      reply = shape === undefined ? problem : shape(problem);
     }
     // Paths that nobody registered are one label, or clients could make as many series as they like.
     const route = methods === '' ? 'none' : request.path;

@@ -1,7 +1,7 @@
 // GET /openapi.json and /docs: both made from the routes themselves, so that they say what the server does.
 import { DECISION_HEADER } from '../http/problem.ts';
 import { reply } from '../http/reply.ts';
-import type { JsonBody, Parameter, PublicRoute, Route } from '../http/routes.ts';
+import type { BytesBody, JsonBody, Parameter, PublicRoute, Route } from '../http/routes.ts';
 
 const PROBLEM = {
   description: 'application/problem+json with a stable code',
@@ -27,7 +27,15 @@ function parameterOf({ name, description, schema, required = false, example }: P
   return { name, in: 'query', description, required, schema, ...repeatable, example };
 }
 
-function bodyOf({ description, properties, example }: JsonBody) {
+function bodyOf(body: JsonBody | BytesBody) {
+  const { description } = body;
+  if ('examples' in body) {
+    const schema = { type: 'string', format: 'binary' };
+    const typed = Object.entries(body.examples).map(([type, example]) => [type, { example }]);
+    const content = { ...Object.fromEntries(typed), '*/*': { schema } };
+    return { description, required: true, content };
+  }
+  const { properties, example } = body;
   const schema = { type: 'object', properties, additionalProperties: false };
   return { description, required: true, content: { 'application/json': { schema, example } } };
 }
@@ -104,8 +112,11 @@ function parameterRow({ name, description, schema, required, example }: Paramete
   }</td></tr>`;
 }
 
-function bodyText({ description, example }: JsonBody): string {
-  return `<p>Body: ${prose(description)} <code>${escapeHtml(JSON.stringify(example))}</code></p>`;
+function bodyText(body: JsonBody | BytesBody): string {
+  const examples =
+    'examples' in body ? Object.values(body.examples) : [JSON.stringify(body.example)];
+  const shown = examples.map((example) => `<code>${escapeHtml(example)}</code>`).join(' · ');
+  return `<p>Body: ${prose(body.description)} ${shown}</p>`;
 }
 
 function section(route: Route): string {

@@ -1,0 +1,98 @@
+// The door for readings that do not come over MQTT: a payload is looked through, every series in it is authorised, and
+// then it is published as it came, so that it goes the way of all readings. Nothing here knows of HTTP.
+import type { Clock } from '../../lib/clock.ts';
+import { decodePayload } from '../decode/decode.ts';
+import type { Fault } from '../fault.ts';
+import { NO_CHANNEL } from '../topics/default-rule.ts';
+import type { LiveTopicRules } from '../topics/rules.ts';
+import { type FaultCount, surveyPayload, type WrittenSeries } from './survey.ts';
+
+export type { FaultCount, WrittenSeries } from './survey.ts';
+
+/** What somebody wants written. */
+export interface WriteOrder {
+  readonly tenant: string;
+  readonly asset: string;
+  /** '' where the keys of the payload are the channels. */
+  readonly channel: string;
+  readonly payload: Uint8Array;
+  readonly contentType?: string | undefined;
+}
+
+export type WriteOutcome =
+  /** Nothing was written: nothing could be read. */
+  | { readonly kind: 'unreadable'; readonly fault: Fault }
+  /** Nothing was written: this series of it may not be. */
+  | { readonly kind: 'refused'; readonly series: WrittenSeries }
+  /** Through: what `faults` counts are dead letters now. */
+  | {
+      readonly kind: 'written';
+      readonly accepted: number;
+      readonly ignored: number;
+      readonly faults: readonly FaultCount[];
+    };
+
+/** A message on its way to the ingesters. */
+export interface OutboundMessage {
+  readonly tenant: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly contentType?: string | undefined;
+}
+
+/** The broker, whichever it is. */
+export interface Outlet {
+  /**
+   * Whether the content type comes with the message to who decodes it: MQTT 3.1.1 has no place for it.
+   * @throws TailraceError `broker_unavailable`
+   */
+  carriesContentType(): Promise<boolean>;
+  /**
+   * Resolves when the message is safe: committed, or with a broker that has acknowledged it.
+   * @throws TailraceError `broker_unavailable`: it may come through nevertheless, and may be sent again.
+   */
+  publish(message: OutboundMessage): Promise<void>;
+}
+
+export interface WriteDoorOptions {
+  readonly rules: LiveTopicRules;
+  readonly outlet: Outlet;
+  readonly clock: Clock;
+}
+
+export interface WriteDoor {
+  /** Writes all of it or, where one of its series may not be written to, none. */
+  write(order: WriteOrder, mayWrite: (series: WrittenSeries) => boolean): Promise<WriteOutcome>;
+}
+
+/** The topic by which the default rule finds an asset and a channel. */
+function topicOf({ tenant, asset, channel }: WriteOrder): string {
+  return `t/${tenant}/${asset}/${channel === '' ? NO_CHANNEL : channel}`;
+}
+
+/** Makes the door. */
+export function createWriteDoor({ rules, outlet, clock }: WriteDoorOptions): WriteDoor {
+  return {
+    async write(order, mayWrite) {
+      const topic = topicOf(order);
+      const match = rules.current().match(topic);
+      if (match.kind === 'fault') return { kind: 'unreadable', fault: match.fault };
+      if (match.kind === 'drop') return { kind: 'written', accepted: 0, ignored: 1, faults: [] };
+      const { tenant, payload } = order;
+      // What is authorised has to be what will be decoded: a content type that does not arrive must not count here.
+      const typed = order.contentType !== undefined && (await outlet.carriesContentType());
+      const contentType = typed ? { contentType: order.contentType } : {};
+      const { target } = match;
+      const format = target.format === undefined ? {} : { format: target.format };
+      const survey = surveyPayload(
+        (context, sink) => decodePayload({ payload, ...contentType, ...format }, context, sink),
+        target,
+        clock() * 1_000,
+        mayWrite,
+      );
+      if (survey.kind !== 'readable') return survey;
+      await outlet.publish({ tenant, topic, payload, ...contentType });
+      return { ...survey, kind: 'written' };
+    },
+  };
+}
