@@ -22,6 +22,7 @@ export async function startDatabase(
         url: config.DATABASE_URL,
         ...(readUrl === undefined ? {} : { readUrl }),
         embedded: false,
+        writers: config.INGEST_WRITERS,
         log,
       }),
     );

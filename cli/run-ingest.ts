@@ -4,17 +4,21 @@ import { createDeviceLogin, type Device } from '../ingest/device-login.ts';
 import { watchDevices } from '../ingest/device-watch.ts';
 import { flushLimits } from '../ingest/flush-rule.ts';
 import { createIngester } from '../ingest/ingester.ts';
+import type { ReplayWorker } from '../ingest/replay.ts';
+import { DEFAULT_RULES, fixedRules } from '../ingest/topics/rules.ts';
 import { systemClock } from '../lib/clock.ts';
 import { startEmbeddedBroker } from '../lib/mqtt/embedded-broker.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import { startSubscription } from '../lib/mqtt/subscription.ts';
-import { insertDeadLetters } from '../store/dead-letters.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter, type Writer } from '../store/writer.ts';
 import type { Ground } from './ground.ts';
+import { deadLetterKeeper, startDeadLetterWork } from './run-dead-letters.ts';
 
 export interface IngestParts {
   readonly writer: Writer;
+  /** Replays dead letters. */
+  readonly replays: ReplayWorker;
   /** Whether messages can come in. */
   receiving(): boolean;
   /** Of the embedded broker. */
@@ -24,14 +28,17 @@ export interface IngestParts {
 /** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
 export async function startIngest(ground: Ground): Promise<IngestParts> {
   const { config, database, log, metrics, lifecycle, catalogue, feed } = ground;
-  const writer = createWriter({ database, log, metrics });
+  const lanes = database.embedded ? 1 : config.INGEST_WRITERS;
+  const writer = createWriter({ database, log, metrics, lanes });
   lifecycle.add({ name: 'writer', stop: () => writer.stop() });
   lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock }));
+  const topicRules = fixedRules(DEFAULT_RULES);
   const ingester = lifecycle.add(
     createIngester({
       catalogue,
       writer,
-      insertDeadLetters: (letters) => insertDeadLetters(database, letters),
+      insertDeadLetters: deadLetterKeeper(ground, topicRules),
+      topicRules,
       feed,
       metrics,
       log,
@@ -39,9 +46,10 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
       limits: flushLimits(database),
     }),
   );
+  const replays = startDeadLetterWork(ground, ingester);
   if (config.MQTT_URL === undefined) {
     const broker = await startBroker(ground, ingester.handle);
-    return { writer, receiving: () => true, brokerUrl: broker.url };
+    return { writer, replays, receiving: () => true, brokerUrl: broker.url };
   }
   const shareGroup = config.MQTT_SHARE_GROUP;
   const subscription = lifecycle.add(
@@ -55,7 +63,7 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
       clock: systemClock,
     }),
   );
-  return { writer, receiving: () => subscription.subscribed(), brokerUrl: undefined };
+  return { writer, replays, receiving: () => subscription.subscribed(), brokerUrl: undefined };
 }
 
 async function startBroker(ground: Ground, handler: MessageHandler) {

@@ -113,9 +113,14 @@ const schema = z.object({
   LIMIT_ADDRESS_CONNECTIONS: amount(1_000_000).default(10_000),
   /** Of requests that no verified token stands behind: public routes, refused tokens. */
   LIMIT_ADDRESS_REQUESTS_PER_S: amount(1_000_000).default(5_000),
+  /** Dead letters that are older are dropped, and the oldest where all have more bytes than may be. */
+  DEAD_LETTER_AGE_MAX: duration.default(30 * 86_400_000),
+  DEAD_LETTER_BYTES_MAX: amount(1e15 - 1).default(1024 ** 3),
   JWT_TENANT_CLAIM: text.default('tenant'),
   JWT_ROLES_CLAIM: text.default('roles'),
   TOPIC_RULES: text.optional(),
+  /** Connections that write readings at once; the embedded database has one session, and one writer. */
+  INGEST_WRITERS: amount(16).default(2),
   CORS_ORIGINS: list
     .default([])
     .refine(

@@ -24,6 +24,8 @@ export interface DatabaseOptions {
   /** A replica for reads. */
   readonly readUrl?: string;
   readonly embedded: boolean;
+  /** Connections that write readings at once, 1 unless given. */
+  readonly writers?: number;
   readonly log: Log;
 }
 
@@ -35,8 +37,9 @@ export interface DriverOptions {
 
 type Kind = 'embedded' | 'native';
 
-// Embedded, connections take turns at one session: more of them only wait longer.
-const WRITERS = { embedded: 4, native: 4 } as const;
+// Beside the connections that write readings. Embedded, connections take turns at one session: more of them only wait
+// longer.
+const WRITERS = { embedded: 3, native: 4 } as const;
 const READERS = { embedded: 4, native: 10 } as const;
 /** Embedded, a statement in hand (the compression of a chunk) keeps a new connection waiting too. */
 const CONNECT_TIMEOUT_S = { embedded: 60, native: 10 } as const;
@@ -52,7 +55,8 @@ const APPLICATION_NAME = 'tailrace';
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, embedded, log } = options;
   const kind = embedded ? 'embedded' : 'native';
-  const writer = openWriter(driverOptions(url), kind, log);
+  const writersMax = WRITERS[kind] + (options.writers ?? 1);
+  const writer = openWriter(driverOptions(url), kind, writersMax, log);
   const reader = openReader(driverOptions(options.readUrl ?? url), kind, log);
   let stopping: Promise<void> | undefined;
   return {
@@ -70,10 +74,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
-function openWriter(options: DriverOptions, kind: Kind, log: Log): pg.Pool {
+function openWriter(options: DriverOptions, kind: Kind, max: number, log: Log): pg.Pool {
   const pool = new pg.Pool({
     ...options.pg,
-    max: WRITERS[kind],
+    max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_S[kind] * 1000,
     idleTimeoutMillis: IDLE_TIMEOUT_S * 1000,
   });
