@@ -1,0 +1,74 @@
+// Letters whose replay was asked for, for the ingester that works them off: claimed by one at a time, and marked.
+import type { InboundMessage } from '../lib/mqtt/message.ts';
+import type { Database } from '../sql/connection.ts';
+import { type ClaimedLetter, claimReplays } from '../sql/statements/claimReplays.ts';
+import { extendReplayClaims } from '../sql/statements/extendReplayClaims.ts';
+import { type FinishedReplay, finishReplays } from '../sql/statements/finishReplays.ts';
+import { withClient } from '../sql/transaction.ts';
+
+export type { FinishedReplay, ReplayOutcome } from '../sql/statements/finishReplays.ts';
+
+/** A letter as the message that it was. */
+export interface LetterToReplay {
+  readonly id: number;
+  readonly message: InboundMessage;
+}
+
+export interface ReplayQueue {
+  /** Claims some letters, the oldest requests first: for `leaseMs`, unless that is extended. */
+  claim(): Promise<LetterToReplay[]>;
+  /** Says that the claimant is still at work. */
+  extend(ids: readonly number[]): Promise<void>;
+  /** Gives back what was claimed and not worked off. */
+  release(ids: readonly number[]): Promise<void>;
+  /** Marks letters with what became of them, as long as they are still the claimant's. */
+  finish(finished: readonly FinishedReplay[]): Promise<void>;
+  readonly leaseMs: number;
+}
+
+export interface ReplayQueueOptions {
+  readonly database: Pick<Database, 'writer' | 'embedded'>;
+  /** Names the claimant among all processes. */
+  readonly by: string;
+  readonly leaseMs?: number;
+  readonly lettersMax?: number;
+}
+
+/** A killed ingester's letters wait so long for another. */
+const LEASE_MS = 30_000;
+/** Together they are a small part of a batch: live messages go on beside them. */
+const CLAIM_LETTERS_MAX = 200;
+const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Makes the queue of one claimant. */
+export function createReplayQueue(options: ReplayQueueOptions): ReplayQueue {
+  const { database, by, leaseMs = LEASE_MS, lettersMax = CLAIM_LETTERS_MAX } = options;
+  return {
+    leaseMs,
+    async claim() {
+      // Embedded there is one ingester: what is claimed by another is claimed by the dead.
+      const claim = {
+        by,
+        leaseMs,
+        lettersMax,
+        bytesMax: CLAIM_BYTES_MAX,
+        alone: database.embedded,
+      };
+      const letters = await withClient(database, (client) => claimReplays(client, claim));
+      return letters.map((letter) => ({ id: letter.id, message: messageOf(letter) }));
+    },
+    extend: (ids) => withClient(database, (client) => extendReplayClaims(client, by, ids, leaseMs)),
+    release: (ids) => withClient(database, (client) => extendReplayClaims(client, by, ids, 0)),
+    finish: (finished) => withClient(database, (client) => finishReplays(client, by, finished)),
+  };
+}
+
+/** The time of receipt is the first one's, so that readings without a time stay where they were, however often. */
+function messageOf(letter: ClaimedLetter): InboundMessage {
+  const { topic, payload, received_us: receivedUs, content_type, properties } = letter;
+  return {
+    ...{ topic, payload, receivedUs, dup: false },
+    ...(content_type === null ? {} : { contentType: content_type }),
+    ...(properties === null ? {} : { userProperties: properties }),
+  };
+}
