@@ -9,6 +9,7 @@ import { DEFAULT_RULES, fixedRules } from '../ingest/topics/rules.ts';
 import { systemClock } from '../lib/clock.ts';
 import { startEmbeddedBroker } from '../lib/mqtt/embedded-broker.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
+import type { PublishOwn } from '../lib/mqtt/own-publishing.ts';
 import { startSubscription } from '../lib/mqtt/subscription.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter, type Writer } from '../store/writer.ts';
@@ -23,6 +24,8 @@ export interface IngestParts {
   receiving(): boolean;
   /** Of the embedded broker. */
   readonly brokerUrl: string | undefined;
+  /** Of the embedded broker. */
+  readonly publish: PublishOwn | undefined;
 }
 
 /** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
@@ -49,7 +52,8 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
   const replays = startDeadLetterWork(ground, ingester);
   if (config.MQTT_URL === undefined) {
     const broker = await startBroker(ground, ingester.handle);
-    return { writer, replays, receiving: () => true, brokerUrl: broker.url };
+    const { url: brokerUrl, publish } = broker;
+    return { writer, replays, receiving: () => true, brokerUrl, publish };
   }
   const shareGroup = config.MQTT_SHARE_GROUP;
   const subscription = lifecycle.add(
@@ -63,7 +67,8 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
       clock: systemClock,
     }),
   );
-  return { writer, replays, receiving: () => subscription.subscribed(), brokerUrl: undefined };
+  const receiving = () => subscription.subscribed();
+  return { writer, replays, receiving, brokerUrl: undefined, publish: undefined };
 }
 
 async function startBroker(ground: Ground, handler: MessageHandler) {

@@ -1,4 +1,5 @@
 // A serving process from start to exit: the parts in the order of the data's way, and a drain when it is told to end.
+import { DEFAULT_RULES, fixedRules } from '../ingest/topics/rules.ts';
 import type { Config } from '../lib/config.ts';
 import { TailraceError } from '../lib/errors.ts';
 import { createLifecycle, type Lifecycle } from '../lib/lifecycle.ts';
@@ -8,6 +9,8 @@ import type { QueryServer } from '../query/server.ts';
 import { type Ground, prepareGround } from './ground.ts';
 import { type IngestParts, startIngest } from './run-ingest.ts';
 import { startQuery } from './run-query.ts';
+import { openWriteDoor } from './run-writes.ts';
+import { writeRoutes } from './write-routes.ts';
 
 /** Which halves run in this process. */
 export interface Halves {
@@ -46,13 +49,23 @@ export async function start(
   try {
     const ground = await prepareGround(config, log, lifecycle);
     const ingest = halves.ingest ? await startIngest(ground) : undefined;
-    const query = halves.query ? await startQuery(ground, ingest, routes) : undefined;
+    const query = halves.query ? await startAnswering(ground, ingest, routes) : undefined;
     log.info({ http: query?.url, mqtt: ingest?.brokerUrl, pid: process.pid }, 'serving');
     return { ground, ingest, query };
   } catch (cause) {
     await lifecycle.stop();
     throw cause;
   }
+}
+
+/** Starts the answering half, which also takes readings. */
+function startAnswering(
+  ground: Ground,
+  ingest: IngestParts | undefined,
+  routes: readonly Route[],
+): Promise<QueryServer> {
+  const door = openWriteDoor(ground, fixedRules(DEFAULT_RULES), ingest?.publish);
+  return startQuery(ground, ingest, [...routes, ...writeRoutes(door)]);
 }
 
 /** Resolves with the signal that asks the process to end. */

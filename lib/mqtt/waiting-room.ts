@@ -9,7 +9,7 @@ export interface WaitingRoom {
 }
 
 /** Makes a room. Who gives up waiting leaves nothing behind. */
-export function createWaitingRoom(pace: Pace): WaitingRoom {
+export function createWaitingRoom(pace: Pick<Pace, 'begin' | 'full' | 'whenRoomy'>): WaitingRoom {
   const waiting = new Set<() => void>();
   let closed = 0;
   let isAsked = false;

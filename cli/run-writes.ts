@@ -1,0 +1,67 @@
+// Where readings that come over HTTP go: into this process's own broker, or to the one at MQTT_URL.
+import { randomUUID } from 'node:crypto';
+import type { LiveTopicRules } from '../ingest/topics/rules.ts';
+import { createWriteDoor, type Outlet, type WriteDoor } from '../ingest/write/door.ts';
+import { systemClock } from '../lib/clock.ts';
+import { TailraceError } from '../lib/errors.ts';
+import { createDelivery } from '../lib/mqtt/delivery.ts';
+import type { PublishOwn } from '../lib/mqtt/own-publishing.ts';
+import type { Ground } from './ground.ts';
+
+/** How long a write may wait for its COMMIT, or for the broker. Clients of Influx wait for 5 to 10 s themselves. */
+const WAIT_MAX_MS = 10_000;
+const RETRY_AFTER_S = 2;
+
+/** A write that was not confirmed in time: it may have been taken nevertheless, and to send it again does no harm. */
+function unconfirmed(detail: string): TailraceError {
+  const details = { retry_after_s: RETRY_AFTER_S };
+  return new TailraceError('broker_unavailable', detail, { details });
+}
+
+/** Waits for work, no longer than the signal says. */
+function until(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () =>
+      reject(unconfirmed('The readings are not committed yet: send them again in a moment.'));
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
+}
+
+/** The broker of this process: what is published there is committed. */
+function ownOutlet(publish: PublishOwn): Outlet {
+  return {
+    carriesContentType: () => Promise.resolve(true),
+    publish({ tenant, topic, payload, contentType }) {
+      const signal = AbortSignal.timeout(WAIT_MAX_MS);
+      const typed = contentType === undefined ? {} : { contentType };
+      const publisher = { clientId: 'http', tenant };
+      return until(signal, publish({ topic, payload, publisher, ...typed }, signal));
+    },
+  };
+}
+
+/** The broker at MQTT_URL: what it has acknowledged is safe with it. */
+function brokerOutlet({ lifecycle, metrics, log }: Ground, url: string): Outlet {
+  const clientId = `tailrace-writes-${randomUUID()}`;
+  const delivery = lifecycle.add(createDelivery({ url, clientId, metrics, log }));
+  return {
+    carriesContentType: () => delivery.carriesContentType(AbortSignal.timeout(WAIT_MAX_MS)),
+    publish: (message) => delivery.deliver(message, AbortSignal.timeout(WAIT_MAX_MS)),
+  };
+}
+
+/** Opens the door for writes. `publish` is that of this process's own broker, where there is one. */
+export function openWriteDoor(
+  ground: Ground,
+  rules: LiveTopicRules,
+  publish: PublishOwn | undefined,
+): WriteDoor {
+  const { MQTT_URL: url } = ground.config;
+  if (publish !== undefined) {
+    return createWriteDoor({ rules, outlet: ownOutlet(publish), clock: systemClock });
+  }
+  if (url === undefined)
+    throw new Error('there is no broker: neither of this process nor MQTT_URL');
+  return createWriteDoor({ rules, outlet: brokerOutlet(ground, url), clock: systemClock });
+}
