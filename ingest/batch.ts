@@ -60,8 +60,8 @@ export interface Batch {
 }
 
 const ROW_BYTES = 27;
-/** What a message costs beside its payload, in objects and closures. */
-const MESSAGE_BYTES = 200;
+/** What a message costs beside its payload: objects here, and those that its source keeps of it. */
+export const MESSAGE_BYTES = 500;
 
 /** Makes an empty batch. */
 export function createBatch(): Batch {
@@ -121,10 +121,7 @@ export function createBatch(): Batch {
       if (timeUs < waiting.firstUs) waiting.firstUs = timeUs;
     },
     addLetter,
-    wantedKind(key) {
-      const index = wantedIndex.get(key);
-      return index === undefined ? undefined : wanted[index]?.kind;
-    },
+    wantedKind: (key) => wanted[wantedIndex.get(key) ?? -1]?.kind,
     want(key, identity, kind) {
       const index = wantedIndex.get(key);
       if (index !== undefined) return -index - 1;

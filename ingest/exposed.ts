@@ -1,8 +1,10 @@
 // What the pipeline shows of itself in the metrics.
 import type { Metrics } from '../lib/metrics.ts';
-import type { Batch } from './batch.ts';
+import { MESSAGE_BYTES } from './batch.ts';
+import type { Filling } from './filling.ts';
 import type { FlushLimits } from './flush-rule.ts';
 import type { Ledger } from './ledger.ts';
+import type { Traffic } from './traffic.ts';
 
 export function exposeLedger(metrics: Metrics, ledger: Ledger): void {
   metrics.counted(
@@ -18,7 +20,20 @@ export function exposeLedger(metrics: Metrics, ledger: Ledger): void {
   );
 }
 
-export function exposeBatch(metrics: Metrics, limits: FlushLimits, filling: () => Batch): void {
-  metrics.bounded('ingest_batch_rows', () => filling().rows, limits.rowsMax);
-  metrics.bounded('ingest_batch_bytes', () => filling().bytes, limits.bytesMax);
+export function exposePipeline(
+  metrics: Metrics,
+  parts: {
+    readonly limits: FlushLimits;
+    readonly filling: Filling;
+    readonly traffic: Traffic;
+    readonly bytesMax: number;
+  },
+): void {
+  const { limits, filling, traffic, bytesMax } = parts;
+  metrics.bounded('ingest_batch_rows', () => filling.batch.rows, limits.rowsMax);
+  metrics.bounded('ingest_batch_bytes', () => filling.batch.bytes, limits.bytesMax);
+  metrics.bounded('ingest_batches', () => traffic.batches, limits.batchesMax);
+  metrics.bounded('ingest_in_flight_bytes', () => traffic.bytes, bytesMax);
+  const waitingMax = Math.ceil(bytesMax / MESSAGE_BYTES);
+  metrics.bounded('ingest_waiting_messages', () => filling.waiting, waitingMax);
 }

@@ -8,6 +8,11 @@ export interface FlushLimits {
   readonly ageMaxMs: number;
   /** Silence after which nobody is waited for: a broker with a window of 20 sends nothing until it gets its acks. */
   readonly quietMs: number;
+  /**
+   * Batches that may be under way. More than one only under load: the next is decoded, sorted and encoded while the
+   * one before is being committed. What is not full waits instead, and grows.
+   */
+  readonly batchesMax: number;
 }
 
 export const FLUSH_LIMITS: FlushLimits = {
@@ -15,22 +20,54 @@ export const FLUSH_LIMITS: FlushLimits = {
   bytesMax: 16 * 1024 * 1024,
   ageMaxMs: 50,
   quietMs: 2,
+  batchesMax: 3,
 };
 
 /**
- * Rows of one transaction on the embedded engine, where nobody reads meanwhile: 20,000 made short reads wait 353 ms at
- * p99 under ingest and maintenance, 10,000 make them wait 191 ms.
+ * The embedded engine. Nobody reads while it writes: 20,000 rows in a transaction made short reads wait 353 ms at p99
+ * under ingest and maintenance, 10,000 make them wait 191 ms. It has one session: a third batch would only wait.
  */
-const EMBEDDED_ROWS_MAX = 10_000;
+const EMBEDDED_LIMITS: FlushLimits = { ...FLUSH_LIMITS, rowsMax: 10_000, batchesMax: 2 };
 
-/** The limits for a database. */
-export function flushLimits({ embedded }: { readonly embedded: boolean }): FlushLimits {
-  return embedded ? { ...FLUSH_LIMITS, rowsMax: EMBEDDED_ROWS_MAX } : FLUSH_LIMITS;
+/** The limits for a database, with what the configuration says. */
+export function flushLimits(
+  { embedded }: { readonly embedded: boolean },
+  given: { readonly rowsMax?: number | undefined; readonly ageMaxMs?: number | undefined } = {},
+): FlushLimits {
+  const limits = embedded ? EMBEDDED_LIMITS : FLUSH_LIMITS;
+  return {
+    ...limits,
+    rowsMax: given.rowsMax ?? limits.rowsMax,
+    ageMaxMs: given.ageMaxMs ?? limits.ageMaxMs,
+  };
 }
 
 /** Whether nothing more may be added. */
-export function isFull(batch: { rows: number; bytes: number }, limits: FlushLimits): boolean {
-  return batch.rows >= limits.rowsMax || batch.bytes >= limits.bytesMax;
+export function isFull(
+  batch: { rows: number; bytes: number },
+  { rowsMax, bytesMax }: Pick<FlushLimits, 'rowsMax' | 'bytesMax'>,
+): boolean {
+  return batch.rows >= rowsMax || batch.bytes >= bytesMax;
+}
+
+/** Batches that are under way: all of them, and those of them that are not committed yet. */
+export interface UnderWay {
+  readonly batches: number;
+  readonly uncommitted: number;
+}
+
+/**
+ * Whether a batch may go now: a full one where there is a place for it, any other when none is uncommitted, so that it
+ * grows as long as the database is busy with another. While several tenants send, a full one waits too: what a small
+ * tenant sends meanwhile then goes with the very next transaction, instead of the one after it.
+ */
+export function mayGo(
+  { batches, uncommitted }: UnderWay,
+  batch: { readonly full: boolean; readonly contended: boolean },
+  { batchesMax }: Pick<FlushLimits, 'batchesMax'>,
+): boolean {
+  if (uncommitted === 0) return batches < Math.max(2, batchesMax);
+  return batch.full && !batch.contended && batches < batchesMax;
 }
 
 /** Messages in the last two batches. */
@@ -50,4 +87,18 @@ export function isDue(
   limits: FlushLimits,
 ): boolean {
   return ageMs >= limits.ageMaxMs || arrivals === arrivalsBefore;
+}
+
+/** What a transaction should take while several tenants send: whoever waits, waits for one or two of them. */
+const CONTENDED_MS = 15;
+/** Fewer readings cost as much. */
+const CONTENDED_ROWS_MIN = 500;
+
+/** Readings in a transaction while several tenants send, by how fast the last ones were committed. */
+export function contendedRows(
+  rowsPerMs: number,
+  { rowsMax }: Pick<FlushLimits, 'rowsMax'>,
+): number {
+  const rows = Math.round(rowsPerMs * CONTENDED_MS);
+  return Math.min(rowsMax, Math.max(CONTENDED_ROWS_MIN, rows));
 }

@@ -190,34 +190,62 @@ describe('pace', () => {
     };
   }
 
-  it('fills one batch while another is written, and then asks sources to wait', async () => {
+  it('fills and hands over batches while one is written, and finishes them in order', async () => {
     const { writer, commits } = heldWriter();
-    const { ingester, send, story } = startModel({ writer, limits: { rowsMax: 3 } });
-    for (const value of ['0', '1']) expect(send('t/a/b/c', value).wait).toBeUndefined();
-    // The third makes the batch full: it goes on its way at once and leaves room.
-    expect(send('t/a/b/c', '2').wait).toBeUndefined();
-    for (const value of ['3', '4']) expect(send('t/a/b/c', value).wait).toBeUndefined();
-    const waits = send('t/a/b/c', '5').wait;
-    expect(waits).toBeInstanceOf(Promise);
-    await until(() => commits.length === 1);
-    expect(story).toEqual([]);
-    commits[0]?.();
-    await waits;
-    expect(story).toEqual(['feed 3', 'ack 0', 'ack 1', 'ack 2']);
-    expect(send('t/a/b/c', '6').wait).toBeUndefined();
-    await until(() => commits.length === 2);
-    commits[1]?.();
+    const { ingester, send, story } = startModel({ writer, limits: { rowsMax: 3, batchesMax: 3 } });
+    for (let value = 0; value < 14; value++) {
+      expect(send('t/a/b/c', `${value}`).wait).toBeUndefined();
+    }
     await until(() => commits.length === 3);
     commits[2]?.();
+    commits[1]?.();
+    expect(story).toEqual([]);
+    commits[0]?.();
+    await until(() => story.length === 12);
+    expect(story).toEqual(
+      [0, 3, 6].flatMap((n) => ['feed 3', ...[n, n + 1, n + 2].map((m) => `ack ${m}`)]),
+    );
+    await until(() => commits.length === 4);
+    commits[3]?.();
+    await until(() => commits.length === 5);
+    commits[4]?.();
     await ingester.stop();
-    expect(story.at(-1)).toBe('ack 6');
+    expect(story.slice(12)).toEqual([
+      'feed 3',
+      'ack 9',
+      'ack 10',
+      'ack 11',
+      'feed 2',
+      'ack 12',
+      'ack 13',
+    ]);
   });
 
-  it('asks to wait for bytes too', () => {
-    const { send } = startModel({ ...heldWriter(), limits: { bytesMax: 10_000 }, drainMaxMs: 0 });
-    const long = JSON.stringify('x'.repeat(10_000));
+  it('lets a batch that is not full grow while another is written', async () => {
+    const { writer, commits } = heldWriter();
+    const { send, story } = startModel({ writer, limits: { rowsMax: 100 } });
+    send('t/a/b/c', '0');
+    await until(() => commits.length === 1);
+    for (let value = 1; value < 10; value++) send('t/a/b/c', `${value}`);
+    commits[0]?.();
+    await until(() => commits.length === 2);
+    commits[1]?.();
+    await until(() => story.includes('ack 9'));
+    expect(story.filter((line) => line.startsWith('feed'))).toEqual(['feed 1', 'feed 9']);
+  });
+
+  it('asks sources to wait while too much is in flight', async () => {
+    const { writer, commits } = heldWriter();
+    const { send } = startModel({ writer, bytesMax: 25_000, drainMaxMs: 0 });
+    const long = JSON.stringify('x'.repeat(5_000));
     expect(send('t/a/b/c', long).wait).toBeUndefined();
-    expect(send('t/a/b/c', long).wait).toBeInstanceOf(Promise);
+    expect(send('t/a/b/c', long).wait).toBeUndefined();
+    const waits = send('t/a/b/c', long).wait;
+    expect(waits).toBeInstanceOf(Promise);
+    await until(() => commits.length === 1);
+    commits[0]?.();
+    await waits;
+    expect(send('t/a/b/c', long).wait).toBeUndefined();
   });
 
   it('writes as soon as nothing more comes, without waiting for the age', async () => {

@@ -1,32 +1,31 @@
-// The ingester: takes messages from any source, collects what they hold, and sends it on its way in batches. While one
-// batch is on its way the next one fills; when that is full too, sources are asked to wait.
+// The ingester: takes messages from any source, collects what they hold, and sends it on its way in batches. While
+// batches are on their way the next one fills; when too much is under way, sources are asked to wait.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
-import type { Log } from '../lib/log.ts';
 import type { InboundMessage, MessageHandler } from '../lib/mqtt/message.ts';
-import { createBatch } from './batch.ts';
 import { decodePayload } from './decode/decode.ts';
-import { exposeBatch, exposeLedger } from './exposed.ts';
-import {
-  FLUSH_LIMITS,
-  type FlushLimits,
-  isDue,
-  isFull,
-  isWindow,
-  type LastSizes,
-} from './flush-rule.ts';
-import { createLedger, type Ledger } from './ledger.ts';
+import { exposeLedger, exposePipeline } from './exposed.ts';
+import { createFilling } from './filling.ts';
+import { FLUSH_LIMITS, type FlushLimits } from './flush-rule.ts';
+import type { ReadingsQuota } from './guards/readings-quota.ts';
+import { createLedger } from './ledger.ts';
 import { emptyOutcome, type MessageOutcome, type OutcomeTally } from './message-outcome.ts';
-import { createMessageReader, type MessageReader } from './reader.ts';
+import { createMessageReader } from './reader.ts';
+import { createSchedule } from './schedule.ts';
 import { createSeriesLookup } from './series-lookup.ts';
 import { createSettlement, type SettlementOptions } from './settlement.ts';
 import { DEFAULT_RULES, fixedRules, type LiveTopicRules } from './topics/rules.ts';
+import { createTraffic } from './traffic.ts';
 
 export interface IngesterOptions extends SettlementOptions {
   readonly clock: Clock;
   readonly limits?: Partial<FlushLimits>;
+  /** How much may be received and not acknowledged before sources are asked to wait. */
+  readonly bytesMax?: number;
+  /** How much a tenant may send; whatever it likes without it. */
+  readonly quota?: ReadingsQuota;
   /** The default rule, unless given. */
   readonly topicRules?: LiveTopicRules;
   /** How long `stop` waits for what was received; what is not acknowledged by then is sent again by the broker. */
@@ -45,88 +44,70 @@ export interface Ingester extends Part {
 }
 
 const DRAIN_MAX_MS = 10_000;
+const BYTES_MAX = 64 * 1024 * 1024;
 
 /** Starts an ingester. Sources give their messages to `handle`, and are stopped before it is. */
 export function createIngester(options: IngesterOptions): Ingester {
+  const { catalogue, metrics, log, clock, quota } = options;
+  const { topicRules = fixedRules(DEFAULT_RULES), bytesMax = BYTES_MAX } = options;
   const limits: FlushLimits = { ...FLUSH_LIMITS, ...options.limits };
   const ledger = createLedger();
   const giveUp = new AbortController();
-  const read = createReader(options, ledger);
+  const lookup = createSeriesLookup(catalogue.findByIdentity, topicRules, metrics);
   const settle = createSettlement(options, ledger, limits.rowsMax, giveUp.signal);
+  const filling = createFilling(createMessageReader(decodePayload, ledger), limits, clock, quota);
+  const traffic = createTraffic(bytesMax, () => filling.bytes);
+  const schedule = createSchedule({ filling, traffic, limits, clock, send });
+  exposeLedger(metrics, ledger);
+  exposePipeline(metrics, { limits, filling, traffic, bytesMax });
 
-  let filling = createBatch();
-  let spare = createBatch();
-  let onItsWay: Promise<void> | undefined;
-  let openedMs = 0;
-  let arrivals = 0;
-  let arrivalsBefore = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let ended = false;
-  let lastSizes: LastSizes = [0, 0];
-  let room = createGate();
-  exposeLedger(options.metrics, ledger);
-  exposeBatch(options.metrics, limits, () => filling);
-
-  /** Sends the filling batch on its way, and starts an empty one. */
-  async function flush(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
-    const batch = filling;
-    filling = spare;
-    lastSizes = [batch.messages.length, lastSizes[0]];
-    room.open();
-    room = createGate();
-    ended ||= !(await isThrough(settle(batch), options.log));
-    batch.clear();
-    spare = batch;
-    onItsWay = undefined;
-    if (filling.messages.length > 0) consider();
+  /** Sends what is filling on its way; another batch is filling when this returns. */
+  function send(): void {
+    const batch = filling.swap();
+    const startedMs = clock();
+    const { rows, bytes } = batch;
+    traffic.begin(bytes);
+    const { committed, acknowledged } = settle(batch);
+    const onCommitted = () => {
+      filling.noteCommit(rows, clock() - startedMs);
+      traffic.commit();
+      schedule.consider();
+    };
+    const onAcknowledged = () => {
+      filling.giveBack(batch);
+      traffic.finish(bytes);
+      schedule.consider();
+    };
+    const onEnded = (cause: unknown) => {
+      // Only stopping ends a batch's way early; its messages stay with their sender, unacknowledged.
+      if (!traffic.end()) return;
+      log.warn({ reason: messageOf(cause) }, 'ingest: ended before a batch was through');
+    };
+    committed.then(onCommitted, () => {});
+    acknowledged.then(onAcknowledged, onEnded);
   }
 
-  /** Flushes a full batch, or one that is all that can come, at once; any other when it is due. */
-  function consider(): void {
-    if (onItsWay !== undefined || ended) return;
-    if (isFull(filling, limits) || isWindow(filling.messages.length, lastSizes)) {
-      onItsWay = flush();
-    } else if (timer === undefined) {
-      arrivalsBefore = arrivals;
-      timer = setTimeout(tick, limits.quietMs);
-    }
-  }
-
-  function tick(): void {
-    timer = undefined;
-    if (onItsWay !== undefined || ended) return;
-    const ageMs = options.clock() - openedMs;
-    if (isDue({ ageMs, arrivals, arrivalsBefore }, limits)) onItsWay = flush();
-    else consider();
-  }
-
-  async function drain(): Promise<void> {
-    while (!ended && (onItsWay !== undefined || filling.messages.length > 0)) {
-      onItsWay ??= flush();
-      await onItsWay;
-    }
+  function take(message: InboundMessage, acknowledge: () => void, tally?: OutcomeTally) {
+    if (traffic.ended) return new Promise<void>(() => {});
+    const topic = lookup.topic(message.topic);
+    const overMs = quota === undefined ? 0 : quota.waitMs(topic.tenant);
+    // Who published it can be asked to wait, and so can who replays it.
+    const patient = message.publisher !== undefined || tally !== undefined;
+    const fault = overMs > 0 && !patient ? quota?.exceeded : undefined;
+    filling.add(topic, message, acknowledge, { tally, fault });
+    schedule.arrived();
+    schedule.consider();
+    const room = traffic.room();
+    if (overMs === 0 || !patient) return room;
+    return Promise.all([room, pause(overMs, giveUp.signal)]).then(() => {});
   }
 
   async function stop(): Promise<void> {
-    await settledWithin(drain(), options.drainMaxMs ?? DRAIN_MAX_MS);
-    ended = true;
+    schedule.hurry();
+    await settledWithin(traffic.drained(), options.drainMaxMs ?? DRAIN_MAX_MS);
+    traffic.end();
     giveUp.abort();
-    clearTimeout(timer);
-  }
-
-  function take(
-    message: InboundMessage,
-    acknowledge: () => void,
-    tally?: OutcomeTally,
-  ): Promise<void> | undefined {
-    if (ended) return new Promise(() => {});
-    if (filling.messages.length === 0) openedMs = options.clock();
-    arrivals++;
-    read(filling, message, acknowledge, tally);
-    consider();
-    return isFull(filling, limits) ? room.passed : undefined;
+    schedule.stop();
   }
 
   let stopped: Promise<void> | undefined;
@@ -134,7 +115,7 @@ export function createIngester(options: IngesterOptions): Ingester {
     name: 'ingester',
     handle: (message, acknowledge) => take(message, acknowledge),
     async replay(message) {
-      while (!ended && isFull(filling, limits)) await room.passed;
+      await traffic.room();
       return replayed(giveUp.signal, (settled, tally) => {
         void take(message, settled, tally);
       });
@@ -144,23 +125,6 @@ export function createIngester(options: IngesterOptions): Ingester {
       return stopped;
     },
   };
-}
-
-function createReader(options: IngesterOptions, ledger: Ledger): MessageReader {
-  const { catalogue, metrics, topicRules = fixedRules(DEFAULT_RULES) } = options;
-  const lookup = createSeriesLookup(catalogue.findByIdentity, topicRules, metrics);
-  return createMessageReader(lookup, decodePayload, ledger);
-}
-
-/** Only stopping ends a batch's way early; its messages stay with their sender, unacknowledged. */
-async function isThrough(way: Promise<void>, log: Log): Promise<boolean> {
-  try {
-    await way;
-    return true;
-  } catch (cause) {
-    log.warn({ reason: messageOf(cause) }, 'ingest: ended before a batch was through');
-    return false;
-  }
 }
 
 /** Starts a replay; resolves with its outcome when it is settled, rejects when `giveUp` comes first. */
@@ -191,11 +155,7 @@ async function settledWithin(work: Promise<void>, maxMs: number): Promise<void> 
   inTime.abort();
 }
 
-/** A promise with the way to fulfil it. */
-function createGate(): { readonly passed: Promise<void>; open(): void } {
-  let open = () => {};
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { passed, open: () => open() };
+/** Waits so long, or until it is given up. */
+async function pause(ms: number, giveUp: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: giveUp }).catch(() => {});
 }

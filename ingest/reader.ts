@@ -7,7 +7,7 @@ import type { DecodeContext, Fault, ReadingSink } from './decode/sink.ts';
 import { deviceTime } from './device-time.ts';
 import type { Ledger } from './ledger.ts';
 import type { OutcomeTally } from './message-outcome.ts';
-import type { Channel, Channels, SeriesLookup, Topic } from './series-lookup.ts';
+import type { Channel, Channels, Topic } from './series-lookup.ts';
 import type { TopicTarget } from './topics/target.ts';
 
 /** A series keeps the kind of its first value. */
@@ -18,13 +18,18 @@ export function kindChanged(channel: { channel: string }, kept: ValueKind): Faul
   };
 }
 
-/** Adds a message to the batch, with what it holds, and notes all of it in the ledger. */
+/**
+ * Adds a message of a topic to the batch, with what it holds, and notes all of it in the ledger. A `fault` that is
+ * known already makes a dead letter of it, unread. With a `tally`, somebody waits for its outcome. Gives the number of
+ * readings received.
+ */
 export type MessageReader = (
   batch: Batch,
+  topic: Topic,
   message: InboundMessage,
   acknowledge: () => void,
-  tally?: OutcomeTally,
-) => void;
+  more: { readonly tally?: OutcomeTally | undefined; readonly fault?: Fault | undefined },
+) => number;
 
 /** `decodePayload`, or what stands for it. */
 export type DecodePayload = (
@@ -34,11 +39,7 @@ export type DecodePayload = (
 ) => Fault | undefined;
 
 /** Makes a reader. */
-export function createMessageReader(
-  lookup: SeriesLookup,
-  decode: DecodePayload,
-  ledger: Ledger,
-): MessageReader {
+export function createMessageReader(decode: DecodePayload, ledger: Ledger): MessageReader {
   // One sink for all messages: these say where it stands.
   let batch: Batch;
   let topic: Topic;
@@ -102,15 +103,16 @@ export function createMessageReader(
     );
   }
 
-  return (into, message, acknowledge, tally) => {
+  return (into, of, message, acknowledge, { tally, fault: known }) => {
     batch = into;
-    topic = lookup.topic(message.topic);
+    topic = of;
     channels = topic.plain;
     received = 0;
     ignored = 0;
     batch.addMessage(message, acknowledge, tally);
     const { match } = topic;
-    if (match.kind === 'drop') sink.ignored();
+    if (known !== undefined) sink.fault(known);
+    else if (match.kind === 'drop') sink.ignored();
     else {
       const fault = match.kind === 'fault' ? match.fault : read(message, match.target);
       if (fault !== undefined) sink.fault(fault);
@@ -118,5 +120,6 @@ export function createMessageReader(
     ledger.receive(received);
     ledger.settle('ignored', ignored);
     if (tally !== undefined) tally.ignored = ignored;
+    return received;
   };
 }

@@ -23,6 +23,8 @@ export interface Channels {
 
 export interface Topic {
   readonly match: TopicMatch;
+  /** '' where no rule takes it. */
+  readonly tenant: string;
   /** Channels with the labels that the topic itself gives. Not for a topic that no rule takes, nor for a dropped one. */
   readonly plain: Channels;
   /** Channels with the payload's labels too; `text` tells sets of them apart, '' is none. */
@@ -109,6 +111,7 @@ export function createSeriesLookup(
     const sets = new Map<string, Channels>();
     return {
       match,
+      tenant: target.tenant,
       plain,
       labelled(text, parse) {
         if (text === '') return plain;

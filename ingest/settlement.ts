@@ -1,5 +1,6 @@
 // The way of a batch, top to bottom: create its series, COMMIT its readings, keep its dead letters, feed, acknowledge.
-// Each step is tried until it succeeds, for nothing is acknowledged before all of it is through.
+// Each step is tried until it succeeds, for nothing is acknowledged before all of it is through. Several batches are
+// under way at a time; they are handed to the writer, fed and acknowledged in the order in which they were filled.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TailraceError } from '../lib/errors.ts';
 import type { Feed, ReadingsRecord } from '../lib/feed/feed.ts';
@@ -12,6 +13,7 @@ import type { Batch, LetterDraft, WantedSeries } from './batch.ts';
 import { deadLettersOf } from './dead-letters.ts';
 import type { Fault } from './fault.ts';
 import { toFeedRecord } from './feed-record.ts';
+import type { AdmitSeries } from './guards/series-guard.ts';
 import type { Ledger } from './ledger.ts';
 import { tallyRows } from './message-outcome.ts';
 import { kindChanged } from './reader.ts';
@@ -26,12 +28,22 @@ export interface SettlementOptions {
   /** Commits dead letters. */
   insertDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
   readonly feed: Pick<Feed, 'append'>;
+  /** Which series may be created; all without it. */
+  readonly admitSeries?: AdmitSeries;
   readonly metrics: Metrics;
   readonly log: Log;
 }
 
-/** Takes a batch all its way. Rejects only when it was given up on stopping. */
-export type Settle = (batch: Batch) => Promise<void>;
+/** Both reject only when the batch was given up on stopping. */
+export interface Way {
+  /** Resolves when its readings are committed, or refused by the database. */
+  readonly committed: Promise<void>;
+  /** Resolves when it is acknowledged, after all batches before it. */
+  readonly acknowledged: Promise<void>;
+}
+
+/** Sends a batch on its way, behind those that were sent before it. */
+export type Settle = (batch: Batch) => Way;
 
 /** What the catalogue says of series that it will never create, after creating the others. */
 const REFUSALS: readonly string[] = ['series_limit', 'series_unstorable'];
@@ -65,9 +77,11 @@ async function persist<T>(
   }
 }
 
+const admitAll: AdmitSeries = (wanted) => ({ admitted: wanted, refused: new Map() });
+
 /** The steps of a batch's way, each with what it writes into the account. */
 function createSteps(options: SettlementOptions, ledger: Ledger, giveUp: AbortSignal) {
-  const { catalogue, writer, feed, metrics, log } = options;
+  const { catalogue, writer, feed, metrics, log, admitSeries = admitAll } = options;
   const persistence = { log, giveUp };
   const commitSeconds = metrics.histogram(
     'tailrace_ingest_commit_seconds',
@@ -82,13 +96,14 @@ function createSteps(options: SettlementOptions, ledger: Ledger, giveUp: AbortSi
   return {
     async createSeries(batch: Batch): Promise<void> {
       if (batch.wanted.length === 0) return;
+      const { admitted, refused } = admitSeries(batch.wanted);
       let refusal: Fault = {
         code: 'series_missing',
         reason: 'The series could not be created.',
       };
       await persist(persistence, 'create series', async () => {
         try {
-          await catalogue.ensure(batch.wanted);
+          await catalogue.ensure(admitted);
         } catch (cause) {
           if (!(cause instanceof TailraceError && REFUSALS.includes(cause.code))) throw cause;
           refusal = { code: cause.code, reason: cause.message };
@@ -96,7 +111,7 @@ function createSteps(options: SettlementOptions, ledger: Ledger, giveUp: AbortSi
       });
       batch.placeWanted((wanted) => {
         const series = catalogue.findByIdentity(wanted);
-        if (series === undefined) return refusal;
+        if (series === undefined) return refused.get(wanted) ?? refusal;
         return series.kind === wanted.kind ? series.id : kindChanged(wanted, series.kind);
       });
     },
@@ -148,15 +163,59 @@ export function createSettlement(
   giveUp: AbortSignal,
 ): Settle {
   const steps = createSteps(options, ledger, giveUp);
-  return async (batch) => {
-    await steps.createSeries(batch);
+  // Of the batch before: its series are created, the writer has all of it, it is acknowledged.
+  let created: Promise<unknown> = Promise.resolve();
+  let handedOver: Promise<unknown> = Promise.resolve();
+  let finished: Promise<unknown> = Promise.resolve();
+
+  /** Writes a batch; `onLast` is called when the writer has all of it. */
+  async function write(batch: Batch, onLast: () => void): Promise<ReadingsRecord[]> {
     const records: ReadingsRecord[] = [];
-    for (let start = 0; start < batch.rows; start += rowsMax) {
-      const rows = batch.view(start, Math.min(start + rowsMax, batch.rows));
-      records.push(await steps.commit(batch, rows));
-    }
+    let start = 0;
+    do {
+      const end = Math.min(start + rowsMax, batch.rows);
+      const record = end > start ? steps.commit(batch, batch.view(start, end)) : undefined;
+      if (end === batch.rows) onLast();
+      if (record !== undefined) records.push(await record);
+      start = end;
+    } while (start < batch.rows);
+    return records;
+  }
+
+  async function finish(batch: Batch, records: readonly ReadingsRecord[]): Promise<void> {
     await steps.keepDeadLetters(batch);
     for (const record of records) await steps.tellFollowers(record);
     for (const acknowledge of batch.acknowledgements) acknowledge();
+  }
+
+  return (batch) => {
+    // Two batches that want the same new series: the second finds it created.
+    created = inTurn([created], () => steps.createSeries(batch));
+    const { promise: handed, open, fail } = gate();
+    const records = inTurn([created, handedOver], () => write(batch, open));
+    records.catch(fail);
+    handedOver = handed;
+    const acknowledged = inTurn([records, finished], async () => finish(batch, await records));
+    finished = acknowledged;
+    return { committed: records.then(() => {}), acknowledged };
   };
+}
+
+/** Does some work after others; fails as they do. Nobody need listen: the last of a way is what is listened to. */
+function inTurn<T>(before: readonly Promise<unknown>[], work: () => Promise<T>): Promise<T> {
+  const done = Promise.all(before).then(work);
+  done.catch(() => {});
+  return done;
+}
+
+/** A promise with the ways to settle it; nobody need listen to its failure. */
+function gate() {
+  let open = () => {};
+  let fail = (_cause: unknown) => {};
+  const promise = new Promise<void>((resolve, reject) => {
+    open = resolve;
+    fail = reject;
+  });
+  promise.catch(() => {});
+  return { promise, open, fail };
 }

@@ -1,6 +1,7 @@
 // WebSockets of the engine as plain ends, so that what speaks over them knows nothing of the engine.
+
+import { afterTaking, type Rate, waitMs } from '../../lib/limits/bucket.ts';
 import type { Log } from '../../lib/log.ts';
-import { afterTaking, type Rate, waitMs } from '../limits/bucket.ts';
 import type { Limits } from '../limits/limits.ts';
 import { type Account, decisionHeaders, logRequest, openAccount } from './account.ts';
 import type { HttpResponse, TemplatedApp, WebSocket } from './engine.ts';

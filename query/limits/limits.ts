@@ -1,11 +1,11 @@
 // What one subject, one tenant and one address may have of the server at a time, so that nobody can have it all.
 // Subjects and tenants are those of verified tokens; before there is one, only the address is known.
 import { TailraceError } from '../../lib/errors.ts';
+import { type Buckets, createBuckets } from '../../lib/limits/buckets.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import type { Claims } from '../../policies/grant.ts';
 import { addressKey } from './address.ts';
 import type { Amounts, CallerAmounts } from './amounts.ts';
-import { type Buckets, createBuckets } from './buckets.ts';
 import { type Counts, createCounts, type Release } from './counts.ts';
 
 /** A request or a tail that was let in. */

@@ -1,9 +1,9 @@
 // A new token on an open connection. It is an offer: one that is refused changes nothing, and the old token stands.
 import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
+import { afterTaking, waitMs } from '../../lib/limits/bucket.ts';
 import type { Claims } from '../../policies/grant.ts';
 import { requireAllowed } from '../authority.ts';
-import { afterTaking, waitMs } from '../limits/bucket.ts';
 import type { Connection } from './connection.ts';
 import { adopt } from './decide.ts';
 import { askFor } from './right.ts';
