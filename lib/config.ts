@@ -1,6 +1,5 @@
 // The environment, checked once at start into a configuration that cannot be wrong afterwards.
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDuration } from './duration.ts';
@@ -60,7 +59,10 @@ const schema = z.object({
   DATABASE_READ_URL: url('postgres', 'postgresql').optional(),
   MQTT_URL: url('mqtt', 'mqtts', 'ws', 'wss').optional(),
   MQTT_SHARE_GROUP: text.regex(/^[^/+#\s]+$/, 'may hold no slash, plus, hash or space').optional(),
-  MQTT_CLIENT_ID: text.max(200).default(`tailrace-${hostname()}`),
+  /** Unset: one of the host's own, which a process holds while it lives. */
+  MQTT_CLIENT_ID: text.max(200).optional(),
+  /** How long the broker keeps the session of a process that is away (MQTT 5). */
+  MQTT_SESSION_EXPIRY: duration.optional(),
   REDIS_URL: url('redis', 'rediss').optional(),
   DATA_DIR: text.default('./data').transform((path) => resolve(path)),
   HTTP_HOST: text.default('127.0.0.1'),
@@ -102,6 +104,17 @@ const schema = z.object({
   OIDC_SCOPE: text.default('openid'),
   /** Resource that the page asks its access token for (RFC 8707). */
   OIDC_RESOURCE: text.optional(),
+  /** Readings in one transaction; by the database where unset. */
+  INGEST_BATCH_ROWS_MAX: amount(100_000).optional(),
+  /** How long a reading waits for others at most before a free database is given it. */
+  INGEST_BATCH_AGE_MAX: duration.default(50),
+  /** What may be received and not be acknowledged yet, over all sources. */
+  INGEST_IN_FLIGHT_BYTES_MAX: amount(16 * 1024 ** 3).default(64 * 1024 * 1024),
+  LIMIT_TENANT_SERIES: amount(100_000_000).default(250_000),
+  LIMIT_TENANT_NEW_SERIES_PER_S: amount(1_000_000).default(100),
+  LIMIT_TENANT_NEW_SERIES_BURST: amount(100_000_000).default(150_000),
+  /** Unset: as many as it sends. */
+  LIMIT_TENANT_READINGS_PER_S: amount(1_000_000_000).optional(),
   LIMIT_SUBJECT_REQUESTS_PER_S: amount(1_000_000).default(10_000),
   LIMIT_SUBJECT_BYTES_PER_S: amount(1e12).default(250_000_000),
   LIMIT_SUBJECT_IN_FLIGHT: amount(100_000).default(500),
@@ -118,7 +131,8 @@ const schema = z.object({
   DEAD_LETTER_BYTES_MAX: amount(1e15 - 1).default(1024 ** 3),
   JWT_TENANT_CLAIM: text.default('tenant'),
   JWT_ROLES_CLAIM: text.default('roles'),
-  TOPIC_RULES: text.optional(),
+  /** File of topic rules. */
+  TOPIC_RULES: text.transform((path) => resolve(path)).optional(),
   /** Connections that write readings at once; the embedded database has one session, and one writer. */
   INGEST_WRITERS: amount(16).default(2),
   CORS_ORIGINS: list

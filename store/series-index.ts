@@ -12,6 +12,8 @@ export interface SeriesIndex {
   ofAsset(tenant: string, asset: string): readonly Series[];
   /** Of one tenant, by id. */
   ofTenant(tenant: string): readonly Series[];
+  /** How many a tenant has. */
+  countOf(tenant: string): number;
   all(): Iterable<Series>;
   /** Takes a series; one that is known already (by id) is left as it is. Gives whether it was new. */
   add(series: Series): boolean;
@@ -78,6 +80,7 @@ export function createSeriesIndex(): SeriesIndex {
       }
       return tenant.series;
     },
+    countOf: (tenant) => tenants.get(tenant)?.series.length ?? 0,
     all: () => byId.values(),
     add,
     get size() {
