@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo.ts')).demoCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
+  'dead-letters': async () => (await import('./dead-letters.ts')).deadLettersCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
   config: async () => (await import('./config.ts')).configCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),

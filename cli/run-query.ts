@@ -7,6 +7,7 @@ import type { Route } from '../query/http/routes.ts';
 import { amountsOf } from '../query/limits/amounts.ts';
 import type { SignIn } from '../query/routes/sign-in.ts';
 import { type QueryServer, startQueryServer } from '../query/server.ts';
+import { openDeadLetters } from '../store/dead-letters-list.ts';
 import { openLatest } from '../store/latest.ts';
 import { createRangeReader } from '../store/range/read.ts';
 import type { Ground } from './ground.ts';
@@ -38,6 +39,7 @@ export async function startQuery(
       revocations,
       tokenLifetimeMaxMs: config.JWT_LIFETIME_MAX,
       decisions,
+      deadLetters: openDeadLetters(database, () => ingest?.replays.wake()),
       clock: systemClock,
       log,
       metrics,
@@ -63,6 +65,7 @@ async function readiness(ground: Ground, ingest: IngestParts | undefined): Promi
     database: await databaseAnswers(ground),
     policy: policyFinding(ground),
     keys: keysFinding(ground),
+    topic_rules: topicRulesFinding(ground),
   };
   if (ingest === undefined) return findings;
   const { state } = ingest.writer;
@@ -85,6 +88,13 @@ function policyFinding({ policy }: Ground): { ok: boolean; detail: string } {
 function keysFinding({ tokens }: Ground): { ok: boolean; detail: string } {
   const { all, usable } = tokens.issuers();
   return { ok: usable > 0, detail: `of ${usable} of ${all} issuers` };
+}
+
+/** Ready with rules that were in force before: a broken file is told here, in the log and in a metric. */
+function topicRulesFinding({ topicRules }: Ground): { ok: boolean; detail: string } {
+  const { path, rules, fault } = topicRules.status();
+  const inForce = path === undefined ? 'the default rule' : `${rules} of ${path}`;
+  return { ok: true, detail: fault === undefined ? inForce : `${inForce}, as before: ${fault}` };
 }
 
 async function databaseAnswers({ database }: Ground): Promise<{ ok: boolean; detail?: string }> {

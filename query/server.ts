@@ -9,6 +9,7 @@ import type { Metrics } from '../lib/metrics.ts';
 import type { Policy } from '../policies/decide/decision.ts';
 import type { TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Catalogue } from '../store/catalogue.ts';
+import type { DeadLetters } from '../store/dead-letters-list.ts';
 import type { DecisionReader } from '../store/decisions.ts';
 import type { Latest } from '../store/latest.ts';
 import type { RangeReader } from '../store/range/read.ts';
@@ -27,6 +28,7 @@ import { serveWebSockets } from './http/websocket.ts';
 import type { Amounts } from './limits/amounts.ts';
 import { createLimits } from './limits/limits.ts';
 import { rangeRoute } from './range/route.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { decisionsRoute } from './routes/decisions.ts';
 import { healthRoutes, type Readiness } from './routes/health.ts';
 import { latestRoute } from './routes/latest.ts';
@@ -57,6 +59,8 @@ export interface QueryServerOptions {
   readonly tokenLifetimeMaxMs?: number | undefined;
   /** What was decided; without it there is no `/v1/decisions`. */
   readonly decisions?: DecisionReader | undefined;
+  /** What could not be stored; without it there is no `/v1/dead-letters`. */
+  readonly deadLetters?: DeadLetters | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -109,6 +113,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
     ticketsRoute({ authority, clock }),
     meRoute({ authority, clock }),
     ...revocationRoutes(options),
+    ...deadLetterRoutes({ deadLetters: options.deadLetters, authority, clock }),
     ...(decisions === undefined ? [] : [decisionsRoute({ decisions, clock })]),
     signInRoute(options.signIn),
     ...healthRoutes(options),

@@ -8,10 +8,11 @@ import {
   type DeadLetterRecord,
   selectDeadLetterRows,
 } from '../sql/statements/selectDeadLetters.ts';
+import { type ReplayState, selectReplayStates } from '../sql/statements/selectReplayStates.ts';
 import { withClient } from '../sql/transaction.ts';
 import { throwReadable } from './read-failure.ts';
 
-export type { DeadLetterFilter, DeadLetterRecord };
+export type { DeadLetterFilter, DeadLetterRecord, ReplayState };
 
 /** A page of letters, the newest first. */
 export interface DeadLetterPage {
@@ -70,15 +71,16 @@ export function openDeadLetters(
   };
 }
 
-/** Asks for the replay of all letters that a filter finds, in steps; gives back their ids. */
+/** Asks for the replay of all letters that a filter finds, in steps where that goes; gives back their ids. */
 export async function requestAllReplays(
   database: Pick<Database, 'writer'>,
   filter: DeadLetterFilter,
   max: number,
 ): Promise<number[]> {
   const ids: number[] = [];
+  const step = filter.unsettled === true ? STEP_LETTERS : max;
   while (ids.length < max) {
-    const order = { limit: Math.min(STEP_LETTERS, max - ids.length), withPayload: false };
+    const order = { limit: Math.min(step, max - ids.length), withPayload: false };
     // What is asked for is unsettled no more: each step finds others.
     const asked = await withClient(database, (client) => requestReplays(client, filter, order));
     ids.push(...asked.map(({ id }) => id));
@@ -103,4 +105,12 @@ export async function discardDeadLetters(
     if (gone.letters < limit) break;
   }
   return { letters, bytes };
+}
+
+/** How it stands with letters whose replay was asked for; those that are gone are left out. */
+export async function replayStates(
+  database: Pick<Database, 'writer'>,
+  ids: readonly number[],
+): Promise<ReplayState[]> {
+  return withClient(database, (client) => selectReplayStates(client, ids));
 }

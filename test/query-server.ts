@@ -21,6 +21,7 @@ import { type Amounts, amountsOf } from '../query/limits/amounts.ts';
 import { startQueryServer } from '../query/server.ts';
 import type { Database } from '../sql/connection.ts';
 import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
+import { openDeadLetters } from '../store/dead-letters-list.ts';
 import { type DecisionReader, openDecisionLog } from '../store/decisions.ts';
 import { openLatest } from '../store/latest.ts';
 import { createRangeReader } from '../store/range/read.ts';
@@ -151,6 +152,7 @@ export async function startTestQueryServer(
       rangeReader: createRangeReader({ database, feed, metrics }),
       policy: options.policy?.(shipped) ?? shipped,
       ...{ tokens, revocations: store, decisions, corsOrigins, routes, pageDirectory },
+      deadLetters: openDeadLetters(database),
       limits: options.limits ?? amountsOf(readConfig({})),
       readiness: async () => ({ database: { ok: true } }),
     }),

@@ -1,6 +1,7 @@
 // The routes, each with how it is granted: one that does not say so does not start.
 import { TailraceError } from '../../lib/errors.ts';
 import { ACTIONS, type Action, type Claims, type Grant } from '../../policies/grant.ts';
+import { hasPlaces, pathValues } from './path.ts';
 import type { AnyReply, Reply } from './reply.ts';
 import type { Request } from './request.ts';
 
@@ -29,9 +30,12 @@ export interface BytesBody {
 
 interface RouteCommon {
   readonly method: 'GET' | 'POST';
+  /** May have places for values, as `/v1/things/{id}`: `pathValues` reads them. */
   readonly path: string;
   readonly summary: string;
   readonly parameters: readonly Parameter[];
+  /** Of the path's places. */
+  readonly pathParameters?: readonly Parameter[];
   readonly body?: JsonBody | BytesBody;
   /** Media types of the answer, the default first. */
   readonly types: readonly string[];
@@ -108,6 +112,8 @@ export interface Registry {
   peek(method: string, path: string): Route | undefined;
   /** Methods of a path, as in an Allow header; empty where there is no such path. */
   methods(path: string): string;
+  /** The path as its routes have it, places unfilled; undefined where there is no such path. */
+  templateOf(path: string): string | undefined;
 }
 
 function isGranted(route: Route): boolean {
@@ -138,22 +144,34 @@ export function createRegistry(routes: readonly Route[]): Registry {
     byPath.set(route.path, methods.set(route.method, route));
   }
 
+  const templates = [...byPath.keys()].filter(hasPlaces);
+
+  function templateOf(path: string): string | undefined {
+    if (byPath.has(path)) return path;
+    return templates.find((template) => pathValues(template, path) !== undefined);
+  }
+
+  function at(path: string): Map<string, Route> | undefined {
+    return byPath.get(templateOf(path) ?? '');
+  }
+
   function methods(path: string): string {
-    const found = byPath.get(path);
+    const found = at(path);
     if (found === undefined) return '';
     return [...found.keys(), ...(found.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
   }
 
   function peek(method: string, path: string): Route | undefined {
-    return byPath.get(path)?.get(method === 'HEAD' ? 'GET' : method);
+    return at(path)?.get(method === 'HEAD' ? 'GET' : method);
   }
 
   return {
     routes,
     methods,
     peek,
+    templateOf,
     find(method, path) {
-      if (!byPath.has(path)) {
+      if (templateOf(path) === undefined) {
         throw new TailraceError('not_found', 'There is no such path; /docs lists those there are.');
       }
       const route = peek(method, path);

@@ -155,7 +155,7 @@ export function createService(options: ServeOptions): Service {
       reply = shape === undefined ? problem : shape(problem);
     }
     // Paths that nobody registered are one label, or clients could make as many series as they like.
-    const route = methods === '' ? 'none' : request.path;
+    const route = registry.templateOf(request.path) ?? 'none';
     const headers = { ...common, ...decisionHeaders(account) };
     const sentBytes = await send(exchange, request, reply, headers);
     account.admission?.charge(sentBytes);

@@ -22,6 +22,10 @@ const PROBLEM_SCHEMA = {
   },
 };
 
+function pathParameterOf({ name, description, schema, example }: Parameter) {
+  return { name, in: 'path', description, required: true, schema, example };
+}
+
 function parameterOf({ name, description, schema, required = false, example }: Parameter) {
   const repeatable = schema.type === 'array' ? { style: 'form', explode: true } : {};
   return { name, in: 'query', description, required, schema, ...repeatable, example };
@@ -56,7 +60,10 @@ function operationOf(route: Route) {
   const decided = typeof route.grant === 'object' ? { headers: DECISION_HEADERS } : {};
   return {
     summary: route.summary,
-    parameters: route.parameters.map(parameterOf),
+    parameters: [
+      ...(route.pathParameters ?? []).map(pathParameterOf),
+      ...route.parameters.map(parameterOf),
+    ],
     ...(route.body === undefined ? {} : { requestBody: bodyOf(route.body) }),
     security: open ? [] : [{ bearer: [] }, ...(ticket ? [{ ticket: [] }] : [])],
     responses: { [status]: { description: route.summary, ...decided, content }, default: PROBLEM },
@@ -120,7 +127,7 @@ function bodyText(body: JsonBody | BytesBody): string {
 }
 
 function section(route: Route): string {
-  const rows = route.parameters.map(parameterRow).join('\n');
+  const rows = [...(route.pathParameters ?? []), ...route.parameters].map(parameterRow).join('\n');
   return `<section>
 <h2><code>${route.method} ${escapeHtml(route.path)}</code></h2>
 <p>${prose(route.summary)} <small>${grantText(route)}; ${escapeHtml(route.types.join(', '))}</small></p>
