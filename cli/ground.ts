@@ -1,4 +1,5 @@
 // What both halves of a process stand on: database, feed, catalogue, policy and tokens.
+import { openTopicRules, type TopicRulesKeeper } from '../ingest/topics/keeper.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
 import type { Feed } from '../lib/feed/feed.ts';
@@ -32,6 +33,7 @@ export interface Ground {
   readonly decisions: DecisionLog<Decision>;
   readonly tokens: TokenVerifier;
   readonly revocations: RevocationStore;
+  readonly topicRules: TopicRulesKeeper;
 }
 
 /** Records and points that a tail can resume over, in memory: some minutes of a busy plant, at most some 100 MB. */
@@ -72,6 +74,9 @@ export async function prepareGround(
   );
   const tokens = await openTokens(config, { metrics, log });
   lifecycle.add(keepKeys(tokens));
+  const topicRules = lifecycle.add(
+    await openTopicRules({ path: config.TOPIC_RULES, metrics, log }),
+  );
   const database = await startDatabase(config, lifecycle, log, metrics);
   await migrate(database, { log });
   const mode = config.DECISION_LOG;
@@ -90,5 +95,5 @@ export async function prepareGround(
     }),
   );
   const stores = { database, feed, catalogue, decisions, revocations };
-  return { config, log, metrics, lifecycle, ...stores, policy, tokens };
+  return { config, log, metrics, lifecycle, ...stores, policy, tokens, topicRules };
 }

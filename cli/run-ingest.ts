@@ -5,14 +5,15 @@ import { watchDevices } from '../ingest/device-watch.ts';
 import { flushLimits } from '../ingest/flush-rule.ts';
 import { createIngester } from '../ingest/ingester.ts';
 import type { ReplayWorker } from '../ingest/replay.ts';
-import { DEFAULT_RULES, fixedRules } from '../ingest/topics/rules.ts';
 import { systemClock } from '../lib/clock.ts';
 import { startEmbeddedBroker } from '../lib/mqtt/embedded-broker.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import type { PublishOwn } from '../lib/mqtt/own-publishing.ts';
-import { startSubscription } from '../lib/mqtt/subscription.ts';
+import { type Subscription, startSubscription } from '../lib/mqtt/subscription.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter, type Writer } from '../store/writer.ts';
+import { claimClientId } from './client-id.ts';
+import { openFilterMemory } from './filter-memory.ts';
 import type { Ground } from './ground.ts';
 import { deadLetterKeeper, startDeadLetterWork } from './run-dead-letters.ts';
 
@@ -30,12 +31,11 @@ export interface IngestParts {
 
 /** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
 export async function startIngest(ground: Ground): Promise<IngestParts> {
-  const { config, database, log, metrics, lifecycle, catalogue, feed } = ground;
+  const { config, database, log, metrics, lifecycle, catalogue, feed, topicRules } = ground;
   const lanes = database.embedded ? 1 : config.INGEST_WRITERS;
   const writer = createWriter({ database, log, metrics, lanes });
   lifecycle.add({ name: 'writer', stop: () => writer.stop() });
   lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock }));
-  const topicRules = fixedRules(DEFAULT_RULES);
   const ingester = lifecycle.add(
     createIngester({
       catalogue,
@@ -55,24 +55,41 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
     const { url: brokerUrl, publish } = broker;
     return { writer, replays, receiving: () => true, brokerUrl, publish };
   }
-  const shareGroup = config.MQTT_SHARE_GROUP;
+  const subscription = await subscribe(ground, config.MQTT_URL, ingester.handle);
+  const receiving = () => subscription.subscribed();
+  return { writer, replays, receiving, brokerUrl: undefined, publish: undefined };
+}
+
+/** Subscribes to what the topic rules take, at a broker outside. */
+async function subscribe(
+  { config, log, metrics, lifecycle, topicRules }: Ground,
+  url: string,
+  handler: MessageHandler,
+): Promise<Subscription> {
+  const { MQTT_SHARE_GROUP: shareGroup, MQTT_SESSION_EXPIRY: sessionExpiryMs } = config;
+  const { clientId } = lifecycle.add(await claimClientId(config, url));
+  const session = { broker: new URL(url).host, clientId };
   const subscription = lifecycle.add(
     startSubscription({
-      url: config.MQTT_URL,
-      clientId: config.MQTT_CLIENT_ID,
+      url,
+      clientId,
       ...(shareGroup === undefined ? {} : { shareGroup }),
-      handler: ingester.handle,
+      ...(sessionExpiryMs === undefined ? {} : { sessionExpiryS: sessionExpiryMs / 1_000 }),
+      filters: topicRules.current().filters,
+      filterMemory: openFilterMemory(session, config.DATA_DIR, log),
+      handler,
       metrics,
       log,
       clock: systemClock,
     }),
   );
-  const receiving = () => subscription.subscribed();
-  return { writer, replays, receiving, brokerUrl: undefined, publish: undefined };
+  // Rules stop after the subscription: what they say then is heard by nobody.
+  topicRules.onChange(({ filters }) => subscription.setFilters(filters));
+  return subscription;
 }
 
 async function startBroker(ground: Ground, handler: MessageHandler) {
-  const { config, log, metrics, lifecycle, policy, tokens } = ground;
+  const { config, log, metrics, lifecycle, policy, tokens, topicRules } = ground;
   log.info('MQTT_URL is unset: embedded broker');
   const { revocations } = tokens;
   const broker = lifecycle.add(
@@ -80,7 +97,9 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
       host: config.MQTT_HOST,
       port: config.MQTT_PORT,
       handler,
-      authenticate: createDeviceLogin({ anonymous: config.MQTT_ANONYMOUS, tokens, policy }),
+      authenticate: createDeviceLogin({
+        ...{ anonymous: config.MQTT_ANONYMOUS, tokens, policy, topicRules },
+      }),
       authorizePublish: (device, topic) =>
         device.access === undefined || device.access.mayPublish(topic, systemClock()),
       authorizeSubscribe: (device, filter) =>

@@ -7,6 +7,8 @@ import type { Claims } from '../policies/grant.ts';
 import { createRevocations } from '../policies/tokens/revocations.ts';
 import { changeGrants } from '../test/policy.ts';
 import { createDeviceAccess } from './device-access.ts';
+import { parseRules } from './topics/read-rules.ts';
+import { DEFAULT_RULES, fixedRules, type LiveTopicRules } from './topics/rules.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 const policy = await loadPolicy({
@@ -15,8 +17,13 @@ const policy = await loadPolicy({
   clock: () => NOW_MS,
 });
 
-function accessOf(rules: Policy, about: Claims, revocations = createRevocations()) {
-  return createDeviceAccess({ policy: rules, revocations, claims: about });
+function accessOf(
+  rules: Policy,
+  about: Claims,
+  revocations = createRevocations(),
+  topicRules: Pick<LiveTopicRules, 'current'> = fixedRules(DEFAULT_RULES),
+) {
+  return createDeviceAccess({ policy: rules, revocations, claims: about, topicRules });
 }
 
 function claims(more: Record<string, unknown> = {}) {
@@ -181,4 +188,60 @@ test('of a device with more topics than are remembered, those that get the same 
     for (let i = 0; i < 1_500; i++) access.mayPublish(`t/acme/rig-1/c${i}`, NOW_MS + round);
   }
   expect(recorded).toBe(1_001);
+});
+
+const PLANT_RULES = parseRules(
+  `
+rules:
+  - topic: plants/{plant}/heartbeat
+    drop: true
+  - topic: plants/{plant}/{asset}/{channel...}
+    tenant: acme
+    labels: { plant: "{plant}" }
+  - topic: shared/{tenant}/{asset}/{channel}
+  - topic: t/acme/lent/{asset}/{channel}
+    tenant: other
+`,
+  'rules.yaml',
+).rules;
+
+test.each([
+  { topic: 'plants/oslo/rig-1/load', more: {}, may: true },
+  { topic: 'plants/oslo/rig-2/load', more: { assets: ['rig-1'] }, may: false },
+  { topic: 'plants/oslo/rig-1/load', more: { tenant: 'other' }, may: false },
+  { topic: 'plants/oslo/heartbeat', more: { tenant: 'other' }, may: true },
+  { topic: 'plants/oslo//load', more: {}, may: true },
+  { topic: 'plants/oslo//load', more: { tenant: 'oslo' }, may: false },
+  { topic: 'shared/acme/rig-1/load', more: {}, may: true },
+  { topic: 'shared/other/rig-1/load', more: {}, may: false },
+  { topic: 't/acme/lent/rig-1/load', more: {}, may: false },
+  { topic: 't/acme/lent/rig-1/load', more: { tenant: 'other' }, may: true },
+  { topic: 't/acme/rig-1/load', more: {}, may: true },
+  { topic: 'elsewhere/acme/rig-1/load', more: {}, may: false },
+])(
+  'under topic rules, publishing to $topic with $more is allowed: $may',
+  ({ topic, more, may }) => {
+    const access = accessOf(policy, claims(more), undefined, fixedRules(PLANT_RULES));
+    expect(access.mayPublish(topic, NOW_MS)).toBe(may);
+  },
+);
+
+test.each([
+  { topic: 'plants/oslo/rig-1/load', subscribes: true, receives: true },
+  { topic: 'plants/oslo/heartbeat', subscribes: false, receives: false },
+  { topic: 'plants/oslo/+/load', subscribes: false, receives: false },
+  { topic: 't/acme/lent/rig-1/load', subscribes: false, receives: false },
+  { topic: 't/acme/#', subscribes: true, receives: false },
+])('under topic rules, $topic is subscribed to: $subscribes', ({ topic, subscribes, receives }) => {
+  const access = accessOf(policy, claims(), undefined, fixedRules(PLANT_RULES));
+  expect(access.maySubscribe(topic, NOW_MS)).toBe(subscribes);
+  if (!/[+#]/.test(topic)) expect(access.mayReceive(topic, NOW_MS)).toBe(receives);
+});
+
+test('what topic rules said is asked anew as soon as they are others', () => {
+  let rules = PLANT_RULES;
+  const access = accessOf(policy, claims(), undefined, { current: () => rules });
+  expect(access.mayPublish('plants/oslo/rig-1/load', NOW_MS)).toBe(true);
+  rules = DEFAULT_RULES;
+  expect(access.mayPublish('plants/oslo/rig-1/load', NOW_MS)).toBe(false);
 });

@@ -1,12 +1,14 @@
 // What a device with a token may do at the embedded broker: publish and subscribe below its own tenant, as far as the
-// policy lets it and for as long as the token is good. Topics outside the rule `t/{tenant}/{asset}/{channel…}` belong
-// to no tenant, so to nobody's token.
+// policy lets it and for as long as the token is good. Whose a topic is, the topic rules say; one that no rule takes is
+// its tenant's whom its dead letters belong to (`t/{tenant}/…`), else nobody's. What a rule drops is nobody's either,
+// and may be sent by all: it comes to nothing.
 
 import type { Policy } from '../policies/decide/decision.ts';
 import { sameSelectors } from '../policies/decide/renewal.ts';
 import { allows, type Claims, type Grant } from '../policies/grant.ts';
 import type { Revocations } from '../policies/tokens/revocations.ts';
 import { isOver } from '../policies/tokens/verifier.ts';
+import type { LiveTopicRules, TopicMatch, TopicRules } from './topics/rules.ts';
 
 /** What one connection may do. */
 export interface DeviceAccess {
@@ -25,6 +27,7 @@ export interface DeviceAccessOptions {
   readonly policy: Policy;
   readonly revocations: Pick<Revocations, 'isRevoked'>;
   readonly claims: Claims;
+  readonly topicRules: Pick<LiveTopicRules, 'current'>;
 }
 
 interface Place {
@@ -32,6 +35,7 @@ interface Place {
   /** undefined where a filter leaves it open. */
   readonly asset: string | undefined;
   readonly channel: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -41,7 +45,8 @@ interface Place {
 const DECISION_AGE_MAX_MS = 1_000;
 const TOPICS_MAX = 1_000;
 
-function place(topic: string): Place | undefined {
+/** Where a topic of the default form, or a filter, says that it belongs. */
+function placeByName(topic: string): Place | undefined {
   const [root, tenant, asset, ...channel] = topic.split('/');
   if (root !== 't' || tenant === undefined || tenant === '' || isWildcard(tenant)) return undefined;
   return {
@@ -49,6 +54,16 @@ function place(topic: string): Place | undefined {
     asset: asset === undefined || isWildcard(asset) ? undefined : asset,
     channel: channel.join('/'),
   };
+}
+
+/** Where a topic belongs; undefined for nowhere. */
+function placeOf(match: TopicMatch, topic: string): Place | undefined {
+  if (match.kind === 'target') return match.target;
+  return match.kind === 'fault' ? (match.place ?? placeByName(topic)) : undefined;
+}
+
+function hasWildcards(filter: string): boolean {
+  return filter.split('/').some(isWildcard);
 }
 
 function isWildcard(part: string): boolean {
@@ -77,8 +92,9 @@ interface Remembered {
   readonly grant: Grant;
   readonly may: boolean;
   readonly untilMs: number;
-  /** Which rules said so, counted. */
+  /** Which rules of the policy said so, counted. */
   readonly round: number;
+  readonly topicRules: TopicRules;
 }
 
 /** Asks about a topic, or a filter, at most once a second, and remembers a bounded number of them. */
@@ -91,7 +107,7 @@ interface TopicDecisions {
 type Asked = 'publish' | 'filter' | 'message';
 
 function createTopicDecisions(options: DeviceAccessOptions, asked: Asked): TopicDecisions {
-  const { policy, claims } = options;
+  const { policy, claims, topicRules } = options;
   const action = asked === 'publish' ? 'publish' : 'subscribe';
   const remembered = new Map<string, Remembered>();
   /** Its selectors stand in memory once, however many topics have the same: a list of assets may be long. */
@@ -108,26 +124,40 @@ function createTopicDecisions(options: DeviceAccessOptions, asked: Asked): Topic
 
   /** `renews` keeps a device's thousandth message from being recorded like its first. */
   function decide(topic: string, nowMs: number, renews?: Grant): Remembered | undefined {
-    const { tenant, asset, channel } = place(topic) ?? {};
-    if (tenant !== claims.tenant || channel === undefined) return undefined;
+    const place = placeAsked(topic);
+    if (place === undefined || place.tenant !== claims.tenant) return undefined;
+    const { tenant, asset, channel } = place;
     if (asset === undefined && asked !== 'filter') return undefined;
-    const labels = asset === undefined ? { tenant, channel } : { tenant, asset, channel };
+    const names = asset === undefined ? { tenant, channel } : { tenant, asset, channel };
+    const labels = { ...place.labels, ...names };
     const decided = policy.decide({ action, claims, labels, nowMs, renews });
     const grant = decided === renews ? decided : share(decided);
-    const may = covers(grant, asset, channel) && (asked === 'publish' || isEnforceable(grant));
-    return { grant, may, untilMs: nowMs + DECISION_AGE_MAX_MS, round };
+    const may = covers(grant, place) && (asked === 'publish' || isEnforceable(grant));
+    const untilMs = nowMs + DECISION_AGE_MAX_MS;
+    return { grant, may, untilMs, round, topicRules: topicRules.current() };
+  }
+
+  /** A filter with wildcards stands for many topics: which of its messages come through is asked one by one. */
+  function placeAsked(topic: string): Place | undefined {
+    if (asked === 'filter' && hasWildcards(topic)) return placeByName(topic);
+    return placeOf(topicRules.current().match(topic), topic);
   }
 
   /** A filter may cover more than the grant does: each message is looked at, too. */
-  function covers(grant: Grant, asset: string | undefined, channel: string): boolean {
+  function covers(grant: Grant, { asset, channel, labels = {} }: Place): boolean {
     if (asked === 'filter' || asset === undefined) return grant.allow;
-    return allows(grant, { tenant: claims.tenant, asset, channel, labels: {} });
+    return allows(grant, { tenant: claims.tenant, asset, channel, labels });
+  }
+
+  function isGood(known: Remembered, nowMs: number): boolean {
+    const isOfThese = known.round === round && known.topicRules === topicRules.current();
+    return isOfThese && nowMs < known.untilMs;
   }
 
   return {
     may(topic, nowMs) {
       const known = remembered.get(topic);
-      if (known?.round === round && nowMs < known.untilMs) return known.may;
+      if (known !== undefined && isGood(known, nowMs)) return known.may;
       const decided = decide(topic, nowMs, known?.grant ?? (hasOverflowed ? newest : undefined));
       if (decided === undefined) return false;
       if (known === undefined && remembered.size >= TOPICS_MAX) {
@@ -146,16 +176,18 @@ function createTopicDecisions(options: DeviceAccessOptions, asked: Asked): Topic
 
 /** Makes the access of a connection whose token has these claims. */
 export function createDeviceAccess(options: DeviceAccessOptions): DeviceAccess {
-  const { revocations, claims } = options;
+  const { revocations, claims, topicRules } = options;
   const publishing = createTopicDecisions(options, 'publish');
   const subscribing = createTopicDecisions(options, 'filter');
   const receiving = createTopicDecisions(options, 'message');
 
+  const isDropped = (topic: string) => topicRules.current().match(topic).kind === 'drop';
   const hasEnded = (nowMs: number) => isOver(claims, nowMs) || revocations.isRevoked(claims);
 
   return {
     hasEnded,
-    mayPublish: (topic, nowMs) => !hasEnded(nowMs) && publishing.may(topic, nowMs),
+    mayPublish: (topic, nowMs) =>
+      !hasEnded(nowMs) && (publishing.may(topic, nowMs) || isDropped(topic)),
     maySubscribe: (filter, nowMs) => !hasEnded(nowMs) && subscribing.may(filter, nowMs),
     mayReceive: (topic, nowMs) => !hasEnded(nowMs) && receiving.may(topic, nowMs),
     forget() {

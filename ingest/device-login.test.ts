@@ -12,6 +12,7 @@ import { issueToken } from '../policies/tokens/issue.ts';
 import { openSigningKey, type SigningKey } from '../policies/tokens/signing-key.ts';
 import { createTokenVerifier, type TokenVerifier } from '../policies/tokens/verifier.ts';
 import { createDeviceLogin, type Device } from './device-login.ts';
+import { DEFAULT_RULES, fixedRules } from './topics/rules.ts';
 
 const PROFILE = {
   issuers: ['tailrace'],
@@ -37,7 +38,10 @@ beforeAll(async () => {
   tokens = await createTokenVerifier({ ...options, metrics, keys: { kind: 'local', key } });
   const policy = await loadPolicy({ metrics: createMetrics(), log, clock });
   login = (anonymous, verifier = tokens) =>
-    createDeviceLogin({ anonymous, policy, tokens: verifier });
+    createDeviceLogin({
+      ...{ anonymous, policy, tokens: verifier },
+      topicRules: fixedRules(DEFAULT_RULES),
+    });
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -6,6 +6,7 @@ import type { Credentials, Refusal } from '../lib/mqtt/embedded-broker.ts';
 import type { Policy } from '../policies/decide/decision.ts';
 import type { TokenVerifier } from '../policies/tokens/verifier.ts';
 import { createDeviceAccess, type DeviceAccess } from './device-access.ts';
+import type { LiveTopicRules } from './topics/rules.ts';
 
 /** A client of the embedded broker; without an access of its own it is an anonymous one, which may all. */
 export interface Device extends Publisher {
@@ -17,13 +18,14 @@ export interface DeviceLoginOptions {
   readonly anonymous: 'no' | 'loopback';
   readonly tokens: Pick<TokenVerifier, 'verify' | 'revocations'>;
   readonly policy: Policy;
+  readonly topicRules: Pick<LiveTopicRules, 'current'>;
 }
 
 /** Makes the function that says who a client is. */
 export function createDeviceLogin(
   options: DeviceLoginOptions,
 ): (credentials: Credentials) => Promise<Device | Refusal> {
-  const { anonymous, tokens, policy } = options;
+  const { anonymous, tokens, policy, topicRules } = options;
   const { revocations } = tokens;
   return async ({ password, loopback }) => {
     if (password === undefined) {
@@ -32,7 +34,7 @@ export function createDeviceLogin(
     }
     try {
       const claims = await tokens.verify(password);
-      const access = createDeviceAccess({ policy, revocations, claims });
+      const access = createDeviceAccess({ policy, revocations, claims, topicRules });
       return { tenant: claims.tenant, access };
     } catch (thrown) {
       const unavailable = thrown instanceof TailraceError && thrown.code === 'keys_unavailable';

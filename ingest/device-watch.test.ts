@@ -13,6 +13,7 @@ import { changeGrants } from '../test/policy.ts';
 import { eventually } from '../test/program.ts';
 import { createDeviceAccess, type DeviceAccess } from './device-access.ts';
 import { watchDevices } from './device-watch.ts';
+import { DEFAULT_RULES, fixedRules } from './topics/rules.ts';
 
 const START_MS = 1_800_000_000_000;
 const log = createLog('silent');
@@ -67,7 +68,10 @@ beforeEach(async () => {
       if (password === undefined) return { tenant: undefined, access: undefined };
       // Stands for the verified token.
       const claims = JSON.parse(password) as Claims;
-      const access = createDeviceAccess({ policy, revocations, claims });
+      const access = createDeviceAccess({
+        ...{ policy, revocations, claims },
+        topicRules: fixedRules(DEFAULT_RULES),
+      });
       return { tenant: claims.tenant, access };
     },
     authorizePublish: (device, topic) => may((access) => access.mayPublish(topic, nowMs))(device),

@@ -8,7 +8,13 @@ export type TopicMatch =
   | { readonly kind: 'target'; readonly target: TopicTarget; readonly rule: string }
   /** Whatever comes is received and ignored. */
   | { readonly kind: 'drop'; readonly rule: string }
-  | { readonly kind: 'fault'; readonly fault: Fault };
+  | {
+      readonly kind: 'fault';
+      readonly fault: Fault;
+      /** The rule that took it, and the names that came out, one of which cannot be. */
+      readonly rule?: string;
+      readonly place?: Pick<TopicTarget, 'tenant' | 'asset' | 'channel'>;
+    };
 
 /** Rules that stay as they are. */
 export interface TopicRules {

@@ -4,14 +4,19 @@ import { messageOf } from '../errors.ts';
 import { type HeldAcks, holdAcks } from './held-acks.ts';
 import type { InboundMessage } from './message.ts';
 import type { Pace } from './pace.ts';
+import type { SessionFilters } from './session-filters.ts';
 import type { SubscriptionOptions } from './subscription.ts';
 
 export interface BrokerConnection {
-  /** True when every filter is granted; false when the connection ended before. */
+  /** True when filters are granted; false when the connection ended before, or all were refused. */
   readonly subscribed: Promise<boolean>;
+  /** Filters that the broker refuses, as things are. */
+  refused(): readonly string[];
   readonly ended: Promise<ConnectionEnd>;
   /** Takes no further message from now on. */
   pause(): void;
+  /** The filters are to be others: brings the session there, if it is not on its way already. */
+  changeFilters(): void;
   /** Says DISCONNECT and closes. Acknowledgements given before are on the wire before it. */
   end(): Promise<void>;
 }
@@ -23,6 +28,8 @@ export interface ConnectionEnd {
   readonly refusesVersion: boolean;
   /** It was connected to, and closed without any answer. */
   readonly silent: boolean;
+  /** Another client came under the same id (MQTT 5 says so). */
+  readonly takenOver: boolean;
 }
 
 export interface ConnectionOptions {
@@ -30,14 +37,16 @@ export interface ConnectionOptions {
   readonly pace: Pace;
   readonly nowUs: () => number;
   readonly version: 4 | 5;
-  /** Subscribe even where the broker has kept the session: the filters may be others than last time. */
-  readonly alwaysSubscribe: boolean;
+  readonly filters: SessionFilters;
 }
 
 const PACKET_BYTES_MAX = 16 * 1024 * 1024;
 const SESSION_NEVER_EXPIRES = 0xffff_ffff;
-/** A member of a share group that does not come back soon leaves its queue to nobody (emqx#3243). */
-const SHARED_SESSION_EXPIRY_S = 120;
+/**
+ * Longer than any restart, for what a killed member had not acknowledged waits for it; but not for ever, as a member that
+ * never comes back leaves its queue to nobody (emqx#3243).
+ */
+const SHARED_SESSION_EXPIRY_S = 600;
 /**
  * What tells MQTT.js not to write a PUBACK and to read on (5.16 does both with any error). Where it would write one all
  * the same, the held-acknowledgements stream takes it out; this saves the way there, a sixth of a message's time.
@@ -47,6 +56,8 @@ const LATER = new Error('acknowledged later');
 const GOODBYE_MAX_MS = 2_000;
 /** CONNACK: unacceptable protocol version (3.1.1), unsupported protocol version (5). */
 const VERSION_REFUSALS: readonly unknown[] = [1, 132];
+/** DISCONNECT: session taken over. */
+const TAKEN_OVER = 142;
 
 function clientOptions({ options, version }: ConnectionOptions): IClientOptions {
   const url = new URL(options.url);
@@ -68,12 +79,16 @@ function clientOptions({ options, version }: ConnectionOptions): IClientOptions 
           properties: {
             receiveMaximum: 65_535,
             maximumPacketSize: options.packetBytesMax ?? PACKET_BYTES_MAX,
-            sessionExpiryInterval:
-              options.shareGroup === undefined ? SESSION_NEVER_EXPIRES : SHARED_SESSION_EXPIRY_S,
+            sessionExpiryInterval: sessionExpiryS(options),
           },
         }
       : {}),
   };
+}
+
+function sessionExpiryS({ sessionExpiryS, shareGroup }: SubscriptionOptions): number {
+  if (sessionExpiryS !== undefined) return Math.min(sessionExpiryS, SESSION_NEVER_EXPIRES);
+  return shareGroup === undefined ? SESSION_NEVER_EXPIRES : SHARED_SESSION_EXPIRY_S;
 }
 
 function withoutCredentials(text: string): string {
@@ -170,19 +185,36 @@ function outliveFullPipes(client: MqttClient, acks: () => HeldAcks, paused: () =
   };
 }
 
-/** Asks for the filters at QoS 1; `done` is given what is wrong, if something is. */
-function subscribe(
+/** Brings the session's filters to what they should be, one change after another. */
+function grantFilters(
   client: MqttClient,
-  options: SubscriptionOptions,
-  done: (fault?: string) => void,
-) {
-  const prefix = options.shareGroup === undefined ? '' : `$share/${options.shareGroup}/`;
-  const filters = (options.filters ?? ['t/#']).map((filter) => prefix + filter);
-  // Retained messages only with a subscription that is new (rh, MQTT 5): a reconnection is no reason to send them all.
-  const wanted = Object.fromEntries(filters.map((filter) => [filter, { qos: 1, rh: 1 } as const]));
-  client.subscribe(wanted, (error) => {
-    done(error ? `the broker refuses the subscription: ${error.message}` : undefined);
-  });
+  { filters, options }: ConnectionOptions,
+  giveUp: (reason: string) => void,
+): { settle(): Promise<boolean>; refused(): readonly string[] } {
+  let refused: readonly string[] = [];
+  let settling: Promise<boolean> = Promise.resolve(true);
+
+  async function settle(): Promise<boolean> {
+    try {
+      const { refused: some, granted } = await filters.settle(client);
+      refused = some;
+      if (some.length === 0) return true;
+      const reason = `the broker refuses the subscription to ${some.slice(0, 5).join(', ')}`;
+      if (granted === 0) giveUp(reason);
+      else options.log.error({ refused: some.length }, `MQTT: ${reason}`);
+      return granted > 0;
+    } catch {
+      return false; // The connection has ended, and says why.
+    }
+  }
+
+  return {
+    refused: () => refused,
+    settle() {
+      settling = settling.then(settle);
+      return settling;
+    },
+  };
 }
 
 /** Opens a connection and subscribes. */
@@ -204,11 +236,16 @@ export function connectToBroker(connection: ConnectionOptions): BrokerConnection
 
   let fault: { message: string; code: unknown } | undefined;
   let answered = false;
+  let takenOver = false;
   client.on('error', (error) => {
     fault ??= { message: messageOf(error), code: 'code' in error ? error.code : undefined };
   });
   client.on('disconnect', (packet) => {
-    fault ??= { message: `the broker says goodbye (reason ${packet.reasonCode})`, code: undefined };
+    takenOver = packet.reasonCode === TAKEN_OVER;
+    const message = takenOver
+      ? `another client came with the id ${options.clientId}: give each process a MQTT_CLIENT_ID of its own`
+      : `the broker says goodbye (reason ${packet.reasonCode})`;
+    fault ??= { message, code: undefined };
   });
 
   const ended = new Promise<ConnectionEnd>((resolve) => {
@@ -218,22 +255,20 @@ export function connectToBroker(connection: ConnectionOptions): BrokerConnection
         reason: fault?.message ?? 'the connection was closed',
         refusesVersion: !answered && VERSION_REFUSALS.includes(fault?.code),
         silent: !answered && fault === undefined,
+        takenOver,
       });
     });
+  });
+  const granting = grantFilters(client, connection, (message) => {
+    fault ??= { message, code: undefined };
+    client.end(true);
   });
   const subscribed = new Promise<boolean>((resolve) => {
     void ended.then(() => resolve(false));
     client.once('connect', (connack) => {
       answered = true;
-      if (connack.sessionPresent && !connection.alwaysSubscribe) {
-        resolve(true);
-        return;
-      }
-      subscribe(client, options, (wrong) => {
-        if (wrong === undefined) return resolve(true);
-        fault ??= { message: wrong, code: undefined };
-        client.end(true);
-      });
+      if (!connack.sessionPresent) connection.filters.forget();
+      void granting.settle().then(resolve);
     });
   });
   client.connect();
@@ -241,7 +276,12 @@ export function connectToBroker(connection: ConnectionOptions): BrokerConnection
   return {
     subscribed,
     ended,
+    refused: granting.refused,
     pause: delivery.pause,
+    changeFilters() {
+      // Before it is connected nothing is on its way, and everything is still to come.
+      if (answered) void granting.settle();
+    },
     async end() {
       client.end(!client.connected);
       const timer = setTimeout(() => client.stream.destroy(), GOODBYE_MAX_MS);

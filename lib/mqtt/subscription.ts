@@ -8,6 +8,7 @@ import { type BrokerConnection, connectToBroker } from './broker-connection.ts';
 import type { MessageHandler } from './message.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createReceiptClock } from './receipt-clock.ts';
+import { createSessionFilters, type FilterMemory, type SessionFilters } from './session-filters.ts';
 
 export interface SubscriptionOptions {
   /** mqtt, mqtts, ws or wss, with user and password where the broker wants them. */
@@ -17,6 +18,10 @@ export interface SubscriptionOptions {
   /** Processes of one group share the messages among them. */
   readonly shareGroup?: string;
   readonly filters?: readonly string[];
+  /** What the session at the broker was subscribed to in an earlier life of the process. */
+  readonly filterMemory?: FilterMemory;
+  /** How long the broker keeps the session while nobody is there (MQTT 5); 2^32 - 1 or more is for ever. */
+  readonly sessionExpiryS?: number;
   readonly handler: MessageHandler;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -33,12 +38,16 @@ export interface SubscriptionOptions {
 export interface Subscription extends Part {
   /** Whether the connection stands and the broker has granted every filter. */
   subscribed(): boolean;
-  /** Resolves when that is so for the first time. */
+  /** Resolves when the first filters are granted. */
   readonly ready: Promise<void>;
+  /** Follows these filters from now on, without a reconnection: first subscribes to new ones, then leaves old ones. */
+  setFilters(filters: readonly string[]): void;
 }
 
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 5_000;
+/** After so many the wait grows no longer. */
+const ATTEMPTS_SLOWEST = 6;
 
 /** Wait before the `attempt`th reconnection in a row: doubling, capped, spread so that a fleet does not come at once. */
 export function reconnectDelayMs(attempt: number, random: number): number {
@@ -49,6 +58,7 @@ export function reconnectDelayMs(attempt: number, random: number): number {
 /** What the connections of one subscription share. */
 interface Story {
   readonly options: SubscriptionOptions;
+  readonly filters: SessionFilters;
   readonly pace: Pace;
   readonly nowUs: () => number;
   stopping: boolean;
@@ -72,8 +82,11 @@ export function startSubscription(options: SubscriptionOptions): Subscription {
   const ready = new Promise<void>((resolve) => {
     onGranted = resolve;
   });
+  const { filters = ['t/#'], shareGroup, filterMemory } = options;
+  const prefix = shareGroup === undefined ? '' : `$share/${shareGroup}/`;
   const story: Story = {
     options,
+    filters: createSessionFilters(filters, prefix, filterMemory),
     pace,
     nowUs: createReceiptClock(options.clock),
     stopping: false,
@@ -85,19 +98,27 @@ export function startSubscription(options: SubscriptionOptions): Subscription {
   options.metrics.gauge(
     'tailrace_mqtt_subscribed',
     'whether the MQTT subscription stands (1) or not (0)',
-    () => (story.granted ? 1 : 0),
+    () => (isSubscribed(story) ? 1 : 0),
   );
   const ended = stayConnected(story);
   let stopped: Promise<void> | undefined;
   return {
     name: 'mqtt subscription',
     ready,
-    subscribed: () => story.granted,
+    subscribed: () => isSubscribed(story),
+    setFilters(some) {
+      story.filters.want(some);
+      story.connection?.changeFilters();
+    },
     stop() {
       stopped ??= stopStory(story, ended);
       return stopped;
     },
   };
+}
+
+function isSubscribed({ granted, connection }: Story): boolean {
+  return granted && connection?.refused().length === 0;
 }
 
 /** Reads nothing more, lets what was read be acknowledged, and says goodbye; the session stays at the broker. */
@@ -121,7 +142,6 @@ async function stayConnected(story: Story): Promise<void> {
   const broker = new URL(story.options.url).host;
   let version: 4 | 5 = 5;
   let refusesFive = false;
-  let everSubscribed = false;
   let failures = 0;
   let lastReason: string | undefined;
   while (!story.stopping) {
@@ -129,11 +149,9 @@ async function stayConnected(story: Story): Promise<void> {
       ...story,
       options: story.options,
       version,
-      alwaysSubscribe: !everSubscribed,
     });
     story.connection = connection;
     if (await connection.subscribed) {
-      everSubscribed = true;
       failures = 0;
       lastReason = undefined;
       story.granted = true;
@@ -151,6 +169,8 @@ async function stayConnected(story: Story): Promise<void> {
     refusesFive ||= end.refusesVersion && version === 5;
     // Some brokers of the time before MQTT 5 close without a word, so a silent end is answered with the other version.
     version = refusesFive || (end.silent && version === 5) ? 4 : 5;
+    // Two processes of one id would take the session from each other without end.
+    if (end.takenOver) failures = ATTEMPTS_SLOWEST;
     await pause(story, reconnectDelayMs(failures++, Math.random()));
   }
 }

@@ -1,0 +1,61 @@
+// Under which id this process is known to the broker. The broker keeps what is not acknowledged under it, so it has to be
+// the same after a restart, and another one for every process: two of one id would put each other out without end.
+import { createHash } from 'node:crypto';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../lib/config.ts';
+import { makeDirectory } from '../lib/directory.ts';
+import { TailraceError } from '../lib/errors.ts';
+import type { Part } from '../lib/lifecycle.ts';
+import { lockDirectory } from '../sql/embedded/lock.ts';
+
+export interface ClientId extends Part {
+  readonly clientId: string;
+}
+
+/** Ingesters of one share group on one host. */
+const PLACES_MAX = 64;
+
+/**
+ * The id that is configured, else one of the host: its first place that no other process of the same user has at this
+ * broker. Which process gets which does not matter, as long as the places are the same after a restart of all.
+ * @throws TailraceError `client_id_in_use` where the places are taken: without a share group there is one.
+ */
+export async function claimClientId(
+  config: Pick<Config, 'MQTT_CLIENT_ID' | 'MQTT_SHARE_GROUP'>,
+  brokerUrl: string,
+): Promise<ClientId> {
+  const name = 'client id';
+  const { MQTT_CLIENT_ID: given, MQTT_SHARE_GROUP: group } = config;
+  if (given !== undefined) return { name, clientId: given, stop: async () => {} };
+  const first = `tailrace-${hostname()}`;
+  const places = group === undefined ? 1 : PLACES_MAX;
+  for (let place = 1; place <= places; place++) {
+    const clientId = place === 1 ? first : `${first}-${place}`;
+    const lock = await tryLock(folderOf(new URL(brokerUrl).host, clientId));
+    if (lock !== undefined) return { name, clientId, stop: lock.release };
+  }
+  throw new TailraceError(
+    'client_id_in_use',
+    group === undefined
+      ? `Another process of this host has the broker's session ${first}: to share its messages, set MQTT_SHARE_GROUP ` +
+          'for both; to take all of them a second time, give this one a MQTT_CLIENT_ID of its own.'
+      : `${PLACES_MAX} processes of this host are in the group already: give each a MQTT_CLIENT_ID of its own.`,
+  );
+}
+
+/** Sockets have short paths, so the folder has a short name. */
+function folderOf(broker: string, clientId: string): string {
+  const digest = createHash('sha256').update(`${broker} ${clientId}`).digest('hex').slice(0, 16);
+  return join(tmpdir(), `tailrace-mqtt-${process.getuid?.() ?? 0}`, digest);
+}
+
+async function tryLock(folder: string) {
+  makeDirectory(folder, 0o700);
+  try {
+    return await lockDirectory(folder);
+  } catch (cause) {
+    if (cause instanceof TailraceError && cause.code === 'database_in_use') return undefined;
+    throw cause;
+  }
+}
