@@ -32,10 +32,16 @@ export interface HttpService {
   readonly port: number;
   readonly metrics: Metrics;
   readonly limits: Limits;
-  token(tenant: string, subject: string): Promise<string>;
+  /** A viewer's unless said otherwise. */
+  token(tenant: string, subject: string, more?: TokenExtras): Promise<string>;
   /** A ticket in the place of a token. */
   ticketFor(token: string): Promise<string>;
   stop(): Promise<void>;
+}
+
+export interface TokenExtras {
+  readonly roles?: string[];
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 export interface HttpServiceOptions {
@@ -89,9 +95,9 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
   });
   return {
     ...{ url: `http://127.0.0.1:${port}`, port, metrics, limits },
-    async token(tenant, subject) {
-      const claims = { sub: subject };
-      const order = { tenant, roles: ['viewer'], ttlS: 3_600, claims, nowMs: clock() };
+    async token(tenant, subject, { roles = ['viewer'], claims: more } = {}) {
+      const claims = { ...more, sub: subject };
+      const order = { tenant, roles, ttlS: 3_600, claims, nowMs: clock() };
       return (await issueToken(key, PROFILE, order)).token;
     },
     ticketFor: async (token) => authority.tickets.issue(await tokens.verify(token), clock()),

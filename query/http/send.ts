@@ -138,7 +138,9 @@ function writeHead(
 }
 
 function endWithoutBody(exchange: Exchange, reportedBytes?: number): void {
-  exchange.res.endWithoutBody(reportedBytes);
+  // Told of an `undefined`, the engine writes a length of 2⁶³, with which Go's client refuses the answer.
+  if (reportedBytes === undefined) exchange.res.endWithoutBody();
+  else exchange.res.endWithoutBody(reportedBytes);
   exchange.finish();
 }
 
