@@ -26,7 +26,7 @@ import {
 import { createDeviceStream, type DeviceStream } from './device-stream.ts';
 import type { MessageHandler } from './message.ts';
 import { createOwnPublishing, type PublishOwn } from './own-publishing.ts';
-import { createPace, type Pace } from './pace.ts';
+import { createPace, type Pace, type SharedPace, sharePace } from './pace.ts';
 import { createReceiptClock } from './receipt-clock.ts';
 import { createSessionStore, type KeptLimits, type SessionStore } from './session-store.ts';
 
@@ -78,6 +78,11 @@ export interface EmbeddedBroker<P extends Publisher> extends Part {
   connections(): readonly BrokerConnection<P>[];
 }
 
+/** What a packet costs beside its payload and topic: objects of the broker's, which it keeps until the answer. */
+const PACKET_BYTES = 1_500;
+const BYTES_MAX = 64 * 1024 * 1024;
+/** Of what may be in flight over all, what one tenant may have. */
+const TENANT_SHARE = 1 / 4;
 const PACKET_BYTES_MAX = 16 * 1024 * 1024;
 const CLIENTS_MAX = 10_000;
 /** Topics that hold a retained message; further ones are forwarded without being retained. */
@@ -101,6 +106,8 @@ function authenticateError({ refused, unavailable = false }: Refusal): Authentic
 interface BrokerState<P extends Publisher> {
   readonly options: EmbeddedBrokerOptions<P>;
   readonly pace: Pace;
+  /** By tenant; by client where nobody knows the tenant. */
+  readonly shares: SharedPace;
   readonly nowUs: () => number;
   readonly sessions: BrokerSessions<P>;
   readonly store: SessionStore;
@@ -116,7 +123,7 @@ function takePublish<P extends Publisher>(
   packet: PublishPacket,
   done: (error?: Error | null) => void,
 ): void {
-  const { options, pace } = state;
+  const { options } = state;
   const session = client === null ? undefined : state.sessions.of(client);
   if (client === null || session === undefined) {
     done(new Error('nobody is known to have published this'));
@@ -132,7 +139,8 @@ function takePublish<P extends Publisher>(
   }
   boundRetained(state, packet);
   const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-  const bytes = payload.length + packet.topic.length;
+  const bytes = payload.length + packet.topic.length + PACKET_BYTES;
+  const pace = state.shares.of(publisher.tenant ?? `\0${clientId}`);
   pace.begin(bytes);
   const message = {
     topic: packet.topic,
@@ -256,13 +264,15 @@ export async function startEmbeddedBroker<P extends Publisher>(
   const { metrics, log } = options;
   const refusals = refusalCounter(metrics);
   const clientsMax = options.clientsMax ?? CLIENTS_MAX;
+  const { messagesInFlightMax: messagesMax = 65_535, bytesInFlightMax: bytesMax = BYTES_MAX } =
+    options;
+  const pace = createPace({ metrics, what: 'mqtt_broker_in_flight', messagesMax, bytesMax });
   const state: BrokerState<P> = {
     options,
-    pace: createPace({
-      metrics,
-      what: 'mqtt_broker_in_flight',
-      messagesMax: options.messagesInFlightMax ?? 65_535,
-      bytesMax: options.bytesInFlightMax ?? 64 * 1024 * 1024,
+    pace,
+    shares: sharePace(pace, {
+      messagesMax: messagesMax * TENANT_SHARE,
+      bytesMax: bytesMax * TENANT_SHARE,
     }),
     nowUs: createReceiptClock(options.clock),
     sessions: createBrokerSessions({

@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../metrics.ts';
-import { createPace } from './pace.ts';
+import { createPace, sharePace } from './pace.ts';
 
 function pace(messagesMax: number, bytesMax: number) {
   const metrics = createMetrics();
@@ -50,4 +50,34 @@ it('shows what is under way', async () => {
   expect(text).toContain('tailrace_test_size 1\n');
   expect(text).toContain('tailrace_test_bytes_size 7\n');
   expect(text).toContain('tailrace_test_bytes_max 100\n');
+});
+
+describe('a shared pace', () => {
+  const bounds = { messagesMax: 4, bytesMax: 1_000 };
+  const share = { messagesMax: 2, bytesMax: 500 };
+
+  it('is full for one sender while another has room, and for all when the whole is', () => {
+    const whole = createPace({ metrics: createMetrics(), what: 'x', ...bounds });
+    const shares = sharePace(whole, share);
+    const begin = (sender: string, bytes = 1) => shares.of(sender).begin(bytes);
+    begin('a');
+    begin('a');
+    expect([shares.of('a').full, shares.of('b').full]).toEqual([true, false]);
+    begin('b', 500);
+    expect([shares.of('b').full, shares.of('c').full]).toEqual([true, false]);
+    begin('c');
+    expect(shares.of('d').full).toBe(true);
+    const resumed: string[] = [];
+    for (const sender of ['a', 'b', 'd']) {
+      shares.of(sender).whenRoomy(() => resumed.push(sender));
+    }
+    expect(resumed).toEqual([]);
+    shares.of('b').settle(500);
+    expect(resumed).toEqual(['d', 'b']);
+    shares.of('a').settle(1);
+    expect(resumed).toEqual(['d', 'b', 'a']);
+    shares.of('a').settle(1);
+    shares.of('c').settle(1);
+    expect(whole.full).toBe(false);
+  });
 });

@@ -24,12 +24,19 @@ export interface PaceOptions {
 
 /** Makes a pace that is full at either maximum and roomy again below it. */
 export function createPace({ metrics, what, messagesMax, bytesMax }: PaceOptions): Pace {
+  const pace = createBounds({ messagesMax, bytesMax });
+  metrics.bounded(what, () => pace.messages, messagesMax);
+  metrics.bounded(`${what}_bytes`, () => pace.bytes, bytesMax);
+  return pace;
+}
+
+type Bounds = Pick<PaceOptions, 'messagesMax' | 'bytesMax'>;
+
+function createBounds({ messagesMax, bytesMax }: Bounds) {
   let messages = 0;
   let bytes = 0;
   let resumes: (() => void)[] = [];
   let emptied: (() => void)[] = [];
-  metrics.bounded(what, () => messages, messagesMax);
-  metrics.bounded(`${what}_bytes`, () => bytes, bytesMax);
 
   const isFull = () => messages >= messagesMax || bytes >= bytesMax;
 
@@ -49,7 +56,13 @@ export function createPace({ metrics, what, messagesMax, bytesMax }: PaceOptions
   }
 
   return {
-    begin(messageBytes) {
+    get messages() {
+      return messages;
+    },
+    get bytes() {
+      return bytes;
+    },
+    begin(messageBytes: number) {
       messages++;
       bytes += messageBytes;
     },
@@ -57,13 +70,13 @@ export function createPace({ metrics, what, messagesMax, bytesMax }: PaceOptions
     get full() {
       return isFull();
     },
-    whenRoomy(resume) {
+    whenRoomy(resume: () => void) {
       if (isFull()) resumes.push(resume);
       else resume();
     },
-    drained(timeoutMs) {
+    drained(timeoutMs: number) {
       if (messages === 0) return Promise.resolve(true);
-      return new Promise((resolve) => {
+      return new Promise<boolean>((resolve) => {
         const timer = setTimeout(() => resolve(false), timeoutMs);
         emptied.push(() => {
           clearTimeout(timer);
@@ -72,4 +85,42 @@ export function createPace({ metrics, what, messagesMax, bytesMax }: PaceOptions
       });
     },
   };
+}
+
+/** The pace of one sender among several, who each may have a share of it. */
+export type SenderPace = Pick<Pace, 'begin' | 'settle' | 'full' | 'whenRoomy'>;
+
+export interface SharedPace {
+  /** Of a sender. Not to be kept: who has nothing under way is forgotten. */
+  of(sender: string): SenderPace;
+}
+
+/**
+ * Shares a pace among senders: each is full at its own bounds too, so that one who floods waits alone while there is
+ * room for the others. As many senders are known as have messages under way.
+ */
+export function sharePace(whole: Pace, bounds: Bounds): SharedPace {
+  const shares = new Map<string, SenderPace>();
+
+  function open(sender: string): SenderPace {
+    const own = createBounds(bounds);
+    return {
+      begin(bytes) {
+        if (own.messages === 0) shares.set(sender, this);
+        own.begin(bytes);
+        whole.begin(bytes);
+      },
+      settle(bytes) {
+        whole.settle(bytes);
+        own.settle(bytes);
+        if (own.messages === 0) shares.delete(sender);
+      },
+      get full() {
+        return own.full || whole.full;
+      },
+      whenRoomy: (resume) => own.whenRoomy(() => whole.whenRoomy(resume)),
+    };
+  }
+
+  return { of: (sender) => shares.get(sender) ?? open(sender) };
 }
