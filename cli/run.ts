@@ -1,5 +1,4 @@
 // A serving process from start to exit: the parts in the order of the data's way, and a drain when it is told to end.
-import { DEFAULT_RULES, fixedRules } from '../ingest/topics/rules.ts';
 import type { Config } from '../lib/config.ts';
 import { TailraceError } from '../lib/errors.ts';
 import { createLifecycle, type Lifecycle } from '../lib/lifecycle.ts';
@@ -64,7 +63,7 @@ function startAnswering(
   ingest: IngestParts | undefined,
   routes: readonly Route[],
 ): Promise<QueryServer> {
-  const door = openWriteDoor(ground, fixedRules(DEFAULT_RULES), ingest?.publish);
+  const door = openWriteDoor(ground, ingest?.publish);
   return startQuery(ground, ingest, [...routes, ...writeRoutes(door)]);
 }
 
