@@ -9,7 +9,8 @@ import { invalidParameter, parameterReader } from '../query/parameters.ts';
 import { factsOf } from '../query/routes/facts.ts';
 import { checkTarget, missing, type WriteDialect, type WriteTarget } from './write-target.ts';
 
-const LINE_PROTOCOL = 'text/plain; charset=utf-8';
+/** These clients say text/plain, or what curl says of a form. */
+const LINE_PROTOCOL = 'application/vnd.influx.line-protocol';
 
 /** Names of units in both versions. Minutes and hours, which version 1 knows, are no units that a time tells by its size. */
 const PRECISIONS = ['ns', 'n', 'us', 'u', 'µ', 'ms', 's'] as const;

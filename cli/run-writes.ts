@@ -1,6 +1,5 @@
 // Where readings that come over HTTP go: into this process's own broker, or to the one at MQTT_URL.
 import { randomUUID } from 'node:crypto';
-import type { LiveTopicRules } from '../ingest/topics/rules.ts';
 import { createWriteDoor, type Outlet, type WriteDoor } from '../ingest/write/door.ts';
 import { systemClock } from '../lib/clock.ts';
 import { TailraceError } from '../lib/errors.ts';
@@ -52,11 +51,8 @@ function brokerOutlet({ lifecycle, metrics, log }: Ground, url: string): Outlet 
 }
 
 /** Opens the door for writes. `publish` is that of this process's own broker, where there is one. */
-export function openWriteDoor(
-  ground: Ground,
-  rules: LiveTopicRules,
-  publish: PublishOwn | undefined,
-): WriteDoor {
+export function openWriteDoor(ground: Ground, publish: PublishOwn | undefined): WriteDoor {
+  const { topicRules: rules } = ground;
   const { MQTT_URL: url } = ground.config;
   if (publish !== undefined) {
     return createWriteDoor({ rules, outlet: ownOutlet(publish), clock: systemClock });

@@ -152,7 +152,7 @@ describe.each([
   ['/write', 'db', 503],
 ])('POST %s', (path, place, whenLimited) => {
   const at = `${path}?${place}=`;
-  const body = '{"ts":"2026-05-31T00:00:00Z","m":1}';
+  const body = 'm,site=north v=1 1780185600000000000';
 
   it.each([
     ['an asset', 'rig', 't/acme/rig/_'],
