@@ -48,6 +48,13 @@ export async function ask(
   };
 }
 
+/** Bytes of dead letters, as text. */
+function* bytesIn(text: string): Generator<string> {
+  for (const [, bytes = ''] of text.matchAll(/"bytes":"([\w+/=]*)"/g)) {
+    yield Buffer.from(bytes, 'base64').toString();
+  }
+}
+
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/g;
 const RFC_3339 = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z/g;
 const STATE = /state-[\d.]+/g;
@@ -80,10 +87,10 @@ export function leaksIn(text: string, hidden: Hidden, question = ''): string[] {
 export function leaksOf(answer: Answer, hidden: Hidden, question: string): string[] {
   const asked = decodeURIComponent(question);
   const headers = decodeURIComponent(JSON.stringify(answer.headers));
-  const found = [...leaksIn(answer.text, hidden, asked), ...leaksIn(headers, hidden, asked)];
+  const texts = [answer.text, headers, ...bytesIn(answer.text)];
+  const found = texts.flatMap((text) => leaksIn(text, hidden, asked));
   // The bytes of what was unpacked: names stand there as they are.
-  const { texts } = hidden;
   const bytes =
-    answer.bytes === answer.text ? [] : texts.filter((one) => answer.bytes.includes(one));
+    answer.bytes === answer.text ? [] : hidden.texts.filter((one) => answer.bytes.includes(one));
   return [...found, ...bytes.filter((one) => !asked.includes(one))];
 }

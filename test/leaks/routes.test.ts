@@ -59,6 +59,16 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     { action: 'decisions', path: '/v1/decisions?limit=200' },
     { action: 'decisions', path: '/v1/decisions?action=range&allowed=true' },
   ],
+  'GET /v1/dead-letters': [
+    ...['', '?limit=2', '?topic=t/%2B/%23', '?topic=t/acme/rig-b', '?code=kind_changed&page=x'],
+  ].map((query) => ({ action: 'dead-letters', path: `/v1/dead-letters${query}` })),
+  // The ids of all letters, hidden ones among them, and of none.
+  'POST /v1/dead-letters/{id}/replay': [
+    ...Array.from({ length: 16 }, (_, i) => String(i)),
+    ...['99', 'x'],
+  ].map((id) => ({
+    ...{ action: 'dead-letters', path: `/v1/dead-letters/${id}/replay`, method: 'POST' },
+  })),
   'GET /v1/revocations': [{ action: 'nothing', path: '/v1/revocations' }],
   'POST /v1/revocations': [
     {
@@ -82,6 +92,7 @@ let world: World;
 beforeAll(async () => {
   world = await openWorld();
   await writeLate(world);
+  await world.keepLetters();
 });
 
 afterAll(() => world.close());

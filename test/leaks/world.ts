@@ -4,6 +4,7 @@ import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
 import type { Decider, DecisionRequest, Policy } from '../../policies/decide/decision.ts';
 import type { Action, Claims, Grant } from '../../policies/grant.ts';
+import { insertDeadLetters } from '../../store/dead-letters.ts';
 import { startRefresher } from '../../store/refresher.ts';
 import { openTestDatabase } from '../database.ts';
 import { changeGrants } from '../policy.ts';
@@ -120,6 +121,8 @@ export interface World {
   decisionFor(name: CallerName, action: Action): Promise<Grant>;
   /** What the policy was told of the request that it decided on last. */
   lastAsked(): DecisionRequest | undefined;
+  /** Keeps a dead letter for each series, with what is hidden of it in topic and payload, and one that is nobody's. */
+  keepLetters(): Promise<void>;
   /** Writes points of a series that may be new. */
   write(one: NewSeries, points: readonly KnownPoint[]): Promise<KnownSeries>;
   close(): Promise<void>;
@@ -172,6 +175,15 @@ export async function openWorld(series = SERIES, { refresh = true } = {}): Promi
       const claims = claimsOf(await world.token(name));
       if (policy === undefined) throw new Error('the server has not asked for its policy');
       return policy.decide({ action, claims, nowMs });
+    },
+    async keepLetters() {
+      const common = { receivedUs: NOW_MS * 1_000, code: 'kind_changed', reason: '', readings: 1 };
+      const letters = world.series.map(({ tenant, asset, channel, labels, points }) => ({
+        ...{ ...common, tenant, asset, topic: `t/${tenant}/${asset}/${channel}` },
+        payload: Buffer.from(JSON.stringify({ ...labels, v: points.at(-1)?.v })),
+      }));
+      const nobodys = { ...common, tenant: null, topic: 'alone', payload: Buffer.from('x') };
+      await insertDeadLetters(database.database, [...letters, nobodys]);
     },
     async write({ name: [asset, channel], tenant = 'acme', labels = {}, unit = null }, points) {
       const rows = points.map(({ t, v, q }) => [t, v, q] as const);
