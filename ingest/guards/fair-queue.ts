@@ -9,7 +9,7 @@ export interface FairQueue<T> {
   open(): void;
   /**
    * The next item, and takes it out. Once a batch is `served`, only of a tenant that has had less than its quantum of
-   * it: so what a small tenant sends goes with the batch that is filling, however much a large one has put in.
+   * it and is not in debt: so what a small tenant sends goes with the batch that is filling, however much a large one has put in.
    */
   take(served: boolean): T | undefined;
   /** Says how many readings the item taken last held; that is known only after it was read. */
@@ -77,7 +77,8 @@ export function createFairQueue<T>(quantum: number): FairQueue<T> {
       for (let passed = 0; passed < round.length; ) {
         if (at >= round.length) at = 0;
         const lane = round[at] as Lane<T>;
-        if (served && lane.had >= quantum) {
+        if (served) {
+          if (lane.had < quantum && lane.credit >= 0) return takeFrom(lane);
           passed++;
           at++;
         } else if (lane.credit <= 0) {
