@@ -2,6 +2,7 @@
 import { access, constants } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { Command } from 'commander';
+import { parseRules, readRuleText } from '../ingest/topics/read-rules.ts';
 import { systemClock } from '../lib/clock.ts';
 import { type Config, readConfig } from '../lib/config.ts';
 import { makeDirectory } from '../lib/directory.ts';
@@ -12,6 +13,7 @@ import { inspectBundle } from '../policies/bundles/inspect.ts';
 import { loadEngine } from '../query/http/engine.ts';
 import { migrationStatus } from '../sql/migrate.ts';
 import { withDatabase } from './database.ts';
+import { topicCommand } from './doctor/topic.ts';
 import { policyOptions } from './ground.ts';
 import { inspectKeys } from './tokens.ts';
 
@@ -51,6 +53,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return config.MQTT_URL === undefined
       ? `embedded, on ${config.MQTT_HOST}:${config.MQTT_PORT}`
       : reach(new URL(config.MQTT_URL), { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 });
+  },
+  async 'topic rules'(config) {
+    const { TOPIC_RULES: path } = config;
+    if (path === undefined) return 'the default rule, t/{tenant}/{asset}/{channel…}';
+    const { size, defaultRule, warnings } = parseRules(await readRuleText(path), path);
+    const rules = `${size} in ${path}${defaultRule ? ' and the default rule' : ''}`;
+    return [rules, ...warnings].join('; ');
   },
   async feed(config) {
     return config.REDIS_URL === undefined
@@ -100,6 +109,7 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('check that everything that tailrace needs is there')
     .option('--json', 'as a JSON list')
+    .addCommand(topicCommand().exitOverride())
     .action(async (options: { json?: boolean }) => {
       const config = readConfig(process.env);
       const findings = await examine(config, createLog('error'));

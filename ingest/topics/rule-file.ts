@@ -192,7 +192,7 @@ function readTemplate(
   text: YamlText,
   names: readonly string[] | undefined,
 ): Template | undefined {
-  if (names === undefined) return [];
+  if (names === undefined) return undefined;
   const parsed = parseTemplate(text.text, names);
   if (!('faults' in parsed)) return parsed;
   source.textFaults(text, parsed.faults);

@@ -174,8 +174,12 @@ function parseContents(
     fault(0, `the file cannot be read as YAML: ${messageOf(cause)}`);
     return undefined;
   }
+  let before: string | undefined;
   for (const { code, pos, message } of document.errors) {
-    fault(pos[0], OWN_WORDS[code] ?? message);
+    // It says some things once for each level that they end.
+    const said = `${pos[0]} ${message}`;
+    if (said !== before) fault(pos[0], OWN_WORDS[code] ?? message);
+    before = said;
   }
   return document.contents ?? undefined;
 }
