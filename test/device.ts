@@ -8,8 +8,13 @@ export interface Device {
   readonly acknowledged: ReadonlySet<number>;
   /** How many were published: all numbers below. */
   sent(): number;
+  /** How many it may publish. */
+  allowed(): number;
   /** Lets it publish so many more. */
   allow(messages: number): void;
+  /** Publishes all of it once more, as new messages, as who does not trust the broker's memory; forgets what was
+   * acknowledged. */
+  sendAgain(): void;
   close(): void;
 }
 
@@ -110,8 +115,15 @@ export function startDevice({ port, message }: DeviceOptions): Device {
   return {
     acknowledged,
     sent: () => sent,
+    allowed: () => allowed,
     allow(messages) {
       allowed += messages;
+      publishMore();
+    },
+    sendAgain() {
+      sent = 0;
+      open.clear();
+      acknowledged.clear();
       publishMore();
     },
     close() {
