@@ -41,10 +41,13 @@ export function createSchedule(options: ScheduleOptions): Schedule {
     consider();
   }
 
+  /** As it is when the batch before took long: the timer, late on a busy machine, need not be waited for. */
+  const isOld = () => clock() - filling.openedMs >= limits.ageMaxMs;
+
   function consider(): void {
     const { length: messages } = filling.batch.messages;
     if (messages === 0 || traffic.ended || !mayGo(traffic, filling, limits)) return;
-    if (filling.full || hurried || isWindow(messages, lastSizes)) {
+    if (filling.full || hurried || isWindow(messages, lastSizes) || isOld()) {
       go();
     } else if (timer === undefined) {
       arrivalsBefore = arrivals;
