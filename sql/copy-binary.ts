@@ -13,7 +13,7 @@ export interface CopyColumns {
 }
 
 /** µs from 1970 to 2000 UTC, where PostgreSQL's timestamps begin. */
-const PG_EPOCH_US = 946_684_800_000_000;
+export const PG_EPOCH_US = 946_684_800_000_000;
 const TWO_32 = 2 ** 32;
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 const HEADER_BYTES = SIGNATURE.length + 8;

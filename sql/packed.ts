@@ -38,3 +38,11 @@ function littleEndian8(packed: Buffer): ArrayBuffer {
   Buffer.from(bytes).swap64();
   return bytes;
 }
+
+/** What `int4send` made. */
+export function unpackInt4(packed: Buffer | null): Int32Array {
+  if (packed === null) return new Int32Array(0);
+  const bytes = new Uint8Array(packed).buffer;
+  Buffer.from(bytes).swap32();
+  return new Int32Array(bytes);
+}

@@ -8,7 +8,7 @@ const MINUTE = 60_000_000;
 
 function marksOf(rows: readonly { id: number; t: number }[], lateBeforeUs: number, max?: number) {
   const batch = batchOf(rows.map((row) => ({ ...row, v: 1 })));
-  const marks = dirtyMarks(batch, sortReadings(batch).numbers, lateBeforeUs, max);
+  const marks = dirtyMarks(batch, sortReadings(batch).numbers.rows, lateBeforeUs, max);
   return marks.seriesIds.map((id, i) => [
     id,
     marks.startsUs[i]! / MINUTE,

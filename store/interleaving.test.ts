@@ -93,7 +93,7 @@ function createModel(broken?: BrokenRule) {
       const seenLateBeforeUs = lateBeforeUs;
       yield;
       const batch = batchOf(rows);
-      const own = marking(dirtyMarks(batch, sortReadings(batch).numbers, seenLateBeforeUs));
+      const own = marking(dirtyMarks(batch, sortReadings(batch).numbers.rows, seenLateBeforeUs));
       yield;
       // COMMIT
       for (const row of rows) {

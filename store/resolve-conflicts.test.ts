@@ -1,9 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ROW_OUTCOME } from './readings.ts';
-import { distinctKeys, resolveConflicts, type StoredReading } from './resolve-conflicts.ts';
+import { distinctKeys, resolveConflicts, resolveDistinct } from './resolve-conflicts.ts';
 import { sortReadings } from './sort-readings.ts';
 import { batchOf, type RowOfBatch } from './testing.ts';
+
+/** What is stored under one key. */
+interface Stored {
+  readonly value: number | string;
+  readonly quality: number;
+}
+
+/** As columns, by the places of keys. */
+function storedAt(cells: readonly (Stored | undefined)[]) {
+  return {
+    present: Uint8Array.from(cells, (stored) => (stored === undefined ? 0 : 1)),
+    values: cells.map((stored) => stored?.value),
+    qualities: cells.map((stored) => stored?.quality ?? 0),
+  };
+}
 
 type Cell = Pick<RowOfBatch, 'v' | 'q' | 'dup'>;
 
@@ -11,20 +26,20 @@ const cell = (v: number | string, q = 0): Cell => ({ v, q });
 const dup = (v: number | string, q = 0): Cell => ({ v, q, dup: true });
 
 /** Folds cells that all have one key into what is stored there. */
-function fold(stored: StoredReading | undefined, cells: readonly Cell[]) {
+function fold(stored: Stored | undefined, cells: readonly Cell[]) {
   const batch = batchOf(cells.map((given) => ({ id: 1, t: 1, ...given })));
   const { numbers, states } = sortReadings(batch);
   const outcomes = new Uint8Array(cells.length);
   const resolution = resolveConflicts(
     batch,
-    numbers.length > 0 ? numbers : states,
+    numbers.rows.length > 0 ? numbers.rows : states.rows,
     outcomes,
-    stored === undefined ? new Map() : new Map([[0, stored]]),
+    stored === undefined ? undefined : storedAt([stored]),
   );
   return { ...resolution, outcomes: [...outcomes] };
 }
 
-const good = (value: number | string): StoredReading => ({ value, quality: 0 });
+const good = (value: number | string): Stored => ({ value, quality: 0 });
 
 describe('readings that share a key', () => {
   it.each([
@@ -53,6 +68,16 @@ describe('readings that share a key', () => {
     }).toMatchObject({ inserted, duplicate, corrected, insert, replace });
   });
 
+  it('need no looking for where no two do: all are new, whatever an attempt before left', () => {
+    const outcomes = new Uint8Array(3).fill(ROW_OUTCOME.duplicate);
+    expect(resolveDistinct(Int32Array.of(2, 0), outcomes)).toMatchObject({ inserted: 2 });
+    expect([...outcomes]).toEqual([
+      ROW_OUTCOME.inserted,
+      ROW_OUTCOME.duplicate,
+      ROW_OUTCOME.inserted,
+    ]);
+  });
+
   it('says of each row what became of it', () => {
     const { duplicate, corrected, overruled, inserted } = ROW_OUTCOME;
     expect(fold(good(1), [dup(2), dup(1), cell(3), dup(1)]).outcomes).toEqual([
@@ -75,16 +100,14 @@ describe('readings that share a key', () => {
     const keyOf = ({ id, t }: { id: number; t: number }) => `${id}@${t}`;
     fc.assert(
       fc.property(fc.array(row), fc.array(row), (before, given) => {
-        const table = new Map<string, StoredReading>();
+        const table = new Map<string, Stored>();
         for (const r of before) table.set(keyOf(r), { value: r.v, quality: r.q });
 
         const batch = batchOf(given);
-        const sorted = sortReadings(batch).numbers;
-        const stored = new Map<number, StoredReading>();
-        distinctKeys(batch, sorted).forEach((index, key) => {
-          const found = table.get(keyOf(given[index]!));
-          if (found !== undefined) stored.set(key, found);
-        });
+        const { rows: sorted, distinct } = sortReadings(batch).numbers;
+        const keys = distinctKeys(batch, sorted);
+        expect(distinct).toBe(keys.length === given.length);
+        const stored = storedAt(Array.from(keys, (index) => table.get(keyOf(given[index]!))));
         const outcomes = new Uint8Array(given.length).fill(255);
         const resolution = resolveConflicts(batch, sorted, outcomes, stored);
         const written = new Map(table);

@@ -5,10 +5,12 @@
 // overwrites another value and counts as a duplicate. 0 and -0 are the same value (the database gets 0 for both).
 import { type ReadingBatch, ROW_OUTCOME } from './readings.ts';
 
-/** What the database holds under one key. */
-export interface StoredReading {
-  readonly value: number | string;
-  readonly quality: number;
+/** What the database holds under keys, by the place of each key among the distinct keys of sorted rows. */
+export interface StoredReadings {
+  /** 1 where there is something under the key. */
+  readonly present: Uint8Array;
+  readonly values: ArrayLike<number | string | undefined>;
+  readonly qualities: ArrayLike<number>;
 }
 
 /** What is to be written, and how it counts. inserted + duplicate + corrected is the number of rows given. */
@@ -22,56 +24,60 @@ export interface Resolution {
   readonly corrected: number;
 }
 
+const NO_ROWS = new Int32Array(0);
+
+/** For rows of which no two share a key, and none is stored: all are new. */
+export function resolveDistinct(rows: Int32Array, outcomes: Uint8Array): Resolution {
+  // Written down each time: an attempt before may have left something else.
+  for (let i = 0; i < rows.length; i++) outcomes[rows[i]!] = ROW_OUTCOME.inserted;
+  return { insert: rows, replace: NO_ROWS, inserted: rows.length, duplicate: 0, corrected: 0 };
+}
+
 /**
- * Folds `rows` (sorted by series, time and receipt) into what `stored` holds, by the place of each key among the
- * distinct keys of `rows`, from 0. Without `stored`, only conflicts among the rows themselves are resolved. What becomes
- * of each row is written into `outcomes`, which has a place for every row of the batch.
+ * Folds `rows` (sorted by series, time and receipt) into what is `stored`. Without it, only conflicts among the rows
+ * themselves are resolved. What becomes of each row is written into `outcomes`, which has a place for every row of the
+ * batch.
  */
 export function resolveConflicts(
   batch: ReadingBatch,
   rows: Int32Array,
   outcomes: Uint8Array,
-  stored: ReadonlyMap<number, StoredReading> = new Map(),
+  stored?: StoredReadings,
 ): Resolution {
   const insert = new Int32Array(rows.length);
   const replace = new Int32Array(rows.length);
-  const count = { insert: 0, replace: 0, inserted: 0, duplicate: 0, corrected: 0 };
+  const tally = new Int32Array(Object.keys(ROW_OUTCOME).length);
+  let inserts = 0;
+  let replaces = 0;
   let key = 0;
   for (let from = 0; from < rows.length; key++) {
     const to = endOfKey(batch, rows, from);
-    const existing = stored.get(key);
+    const isStored = stored !== undefined && stored.present[key] === 1;
     let winner = -1;
     for (let i = from; i < to; i++) {
       const row = rows[i]!;
-      const held = winner === -1 ? existing : readingOf(batch, winner);
-      if (held === undefined) {
-        count.inserted++;
-        outcomes[row] = ROW_OUTCOME.inserted;
-        winner = row;
-      } else if (isSame(held, readingOf(batch, row))) {
-        count.duplicate++;
-        outcomes[row] = ROW_OUTCOME.duplicate;
-      } else if (batch.dups[row] === 1) {
-        count.duplicate++;
-        outcomes[row] = ROW_OUTCOME.overruled;
+      let outcome: number;
+      if (winner === -1) {
+        outcome = isStored
+          ? meet(batch, row, isAsStored(batch, row, stored, key))
+          : ROW_OUTCOME.inserted;
       } else {
-        count.corrected++;
-        outcomes[row] = ROW_OUTCOME.corrected;
-        winner = row;
+        outcome = meet(batch, row, isSame(batch, row, winner));
       }
+      outcomes[row] = outcome;
+      tally[outcome]!++;
+      if (outcome === ROW_OUTCOME.inserted || outcome === ROW_OUTCOME.corrected) winner = row;
     }
-    if (existing === undefined) insert[count.insert++] = winner;
-    else if (winner !== -1 && !isSame(existing, readingOf(batch, winner))) {
-      replace[count.replace++] = winner;
-    }
+    if (!isStored) insert[inserts++] = winner;
+    else if (winner !== -1 && !isAsStored(batch, winner, stored, key)) replace[replaces++] = winner;
     from = to;
   }
   return {
-    insert: insert.subarray(0, count.insert),
-    replace: replace.subarray(0, count.replace),
-    inserted: count.inserted,
-    duplicate: count.duplicate,
-    corrected: count.corrected,
+    insert: insert.subarray(0, inserts),
+    replace: replace.subarray(0, replaces),
+    inserted: tally[ROW_OUTCOME.inserted]!,
+    duplicate: tally[ROW_OUTCOME.duplicate]! + tally[ROW_OUTCOME.overruled]!,
+    corrected: tally[ROW_OUTCOME.corrected]!,
   };
 }
 
@@ -94,13 +100,26 @@ function endOfKey(batch: ReadingBatch, rows: Int32Array, from: number): number {
   return to;
 }
 
-function readingOf(batch: ReadingBatch, row: number): StoredReading {
-  return {
-    value: batch.states[row] ?? batch.values[row]!,
-    quality: batch.qualities[row]!,
-  };
+/** What becomes of a row whose key has a value already. */
+function meet(batch: ReadingBatch, row: number, same: boolean): number {
+  if (same) return ROW_OUTCOME.duplicate;
+  return batch.dups[row] === 1 ? ROW_OUTCOME.overruled : ROW_OUTCOME.corrected;
 }
 
-function isSame(a: StoredReading, b: StoredReading): boolean {
-  return a.value === b.value && a.quality === b.quality;
+function isSame(batch: ReadingBatch, a: number, b: number): boolean {
+  return (
+    batch.values[a] === batch.values[b] &&
+    batch.states[a] === batch.states[b] &&
+    batch.qualities[a] === batch.qualities[b]
+  );
+}
+
+function isAsStored(
+  batch: ReadingBatch,
+  row: number,
+  stored: StoredReadings,
+  key: number,
+): boolean {
+  const value = batch.states[row] ?? batch.values[row];
+  return value === stored.values[key] && batch.qualities[row] === stored.qualities[key];
 }

@@ -5,7 +5,8 @@ import { batchOf } from './testing.ts';
 
 const rows = fc.array(
   fc.record({
-    id: fc.integer({ min: 1, max: 6 }),
+    // Near one another, and so far apart that they differ in every digit.
+    id: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 2 ** 31 - 1 })),
     t: fc.integer({ min: 0, max: 20 }),
     v: fc.oneof(fc.double({ noNaN: true }), fc.string()),
   }),
@@ -22,8 +23,16 @@ describe('sorting a batch', () => {
           .sort((a, b) => a.id - b.id || a.t - b.t || a.index - b.index);
         const indexes = (type: string) =>
           expected.filter(({ v }) => typeof v === type).map(({ index }) => index);
-        expect([...sorted.numbers]).toEqual(indexes('number'));
-        expect([...sorted.states]).toEqual(indexes('string'));
+        for (const [type, run] of [
+          ['number', sorted.numbers],
+          ['string', sorted.states],
+        ] as const) {
+          expect([...run.rows]).toEqual(indexes(type));
+          const keys = new Set(
+            indexes(type).map((index) => `${given[index]?.id}@${given[index]?.t}`),
+          );
+          expect(run.distinct).toBe(keys.size === run.rows.length);
+        }
       }),
     );
   });
@@ -34,6 +43,6 @@ describe('sorting a batch', () => {
       { id: 1, t: 5, v: 1 },
       { id: 1, t: 4, v: 1 },
     ]);
-    expect([...sortReadings(batch, Int32Array.of(0, 1)).numbers]).toEqual([1, 0]);
+    expect([...sortReadings(batch, Int32Array.of(0, 1)).numbers.rows]).toEqual([1, 0]);
   });
 });

@@ -3,67 +3,99 @@
 // key stand side by side.
 import type { ReadingBatch } from './readings.ts';
 
-export interface SortedRows {
-  /** Row numbers whose readings are numbers. */
-  readonly numbers: Int32Array;
-  /** Row numbers whose readings are states. */
-  readonly states: Int32Array;
+/** Row numbers of one kind, in the order in which they are written. */
+export interface SortedRun {
+  readonly rows: Int32Array;
+  /** No two of them share a key. */
+  readonly distinct: boolean;
 }
 
-/** Sorts the rows that `rows` names (in receipt order); all of the batch without it. */
-export function sortReadings(batch: ReadingBatch, rows?: Int32Array): SortedRows {
-  const named = rows ?? Int32Array.from({ length: batch.rows }, (_, row) => row);
-  if (batch.states.length === 0) {
-    return { numbers: sortByKey(batch, named), states: new Int32Array() };
-  }
+export interface SortedRows {
+  /** Rows whose readings are numbers. */
+  readonly numbers: SortedRun;
+  /** Rows whose readings are states. */
+  readonly states: SortedRun;
+}
+
+const EMPTY: SortedRun = { rows: new Int32Array(0), distinct: true };
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
+
+/** Sorts the rows that `rows` names, in receipt order; all of the batch without it. */
+export function sortReadings(batch: ReadingBatch, rows = allRows(batch)): SortedRows {
+  if (batch.states.length === 0) return { numbers: sortByKey(batch, rows), states: EMPTY };
+  const isState = (row: number) => batch.states[row] !== undefined;
   return {
     numbers: sortByKey(
       batch,
-      named.filter((row) => batch.states[row] === undefined),
+      rows.filter((row) => !isState(row)),
     ),
-    states: sortByKey(
-      batch,
-      named.filter((row) => batch.states[row] !== undefined),
-    ),
+    states: sortByKey(batch, rows.filter(isState)),
   };
 }
 
-/** Counting sort by series, which keeps receipt order; then by time where a series does not come in order already. */
-function sortByKey(batch: ReadingBatch, rows: Int32Array): Int32Array {
-  const { seriesIds, timesUs } = batch;
-  const next = new Map<number, number>();
-  for (const row of rows) {
-    const id = seriesIds[row]!;
-    next.set(id, (next.get(id) ?? 0) + 1);
-  }
-  const ids = [...next.keys()].sort((a, b) => a - b);
-  let start = 0;
-  for (const id of ids) {
-    const count = next.get(id)!;
-    next.set(id, start);
-    start += count;
-  }
-  const sorted = new Int32Array(rows.length);
-  for (const row of rows) {
-    const at = next.get(seriesIds[row]!)!;
-    sorted[at] = row;
-    next.set(seriesIds[row]!, at + 1);
-  }
-  // `next` now holds where each series ends.
-  let from = 0;
-  for (const id of ids) {
-    const to = next.get(id)!;
-    if (!isAscending(timesUs, sorted, from, to)) {
-      sorted.subarray(from, to).sort((a, b) => timesUs[a]! - timesUs[b]! || a - b);
+function allRows(batch: ReadingBatch): Int32Array {
+  return Int32Array.from({ length: batch.rows }, (_, row) => row);
+}
+
+/** By series, keeping receipt order; then by time where a series does not come in order already. */
+function sortByKey({ seriesIds, timesUs }: ReadingBatch, rows: Int32Array): SortedRun {
+  const sorted = sortById(seriesIds, rows);
+  let distinct = true;
+  for (let from = 0; from < sorted.length; ) {
+    const id = seriesIds[sorted[from]!]!;
+    let ascending = true;
+    let before = timesUs[sorted[from]!]!;
+    let to = from + 1;
+    for (; to < sorted.length && seriesIds[sorted[to]!] === id; to++) {
+      const timeUs = timesUs[sorted[to]!]!;
+      if (timeUs < before) ascending = false;
+      else if (timeUs === before) distinct = false;
+      before = timeUs;
+    }
+    if (!ascending) {
+      const run = sorted.subarray(from, to).sort((a, b) => timesUs[a]! - timesUs[b]! || a - b);
+      distinct &&= isStrictlyAscending(timesUs, run);
     }
     from = to;
   }
-  return sorted;
+  return { rows: sorted, distinct };
 }
 
-function isAscending(times: Float64Array, rows: Int32Array, from: number, to: number): boolean {
-  for (let i = from + 1; i < to; i++) {
-    if (times[rows[i]!]! < times[rows[i - 1]!]!) return false;
+/** Radix sort by the digits in which the ids differ: two rounds for up to four million series. */
+function sortById(seriesIds: Int32Array, rows: Int32Array): Int32Array {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < rows.length; i++) {
+    const id = seriesIds[rows[i]!]!;
+    if (id < min) min = id;
+    if (id > max) max = id;
+  }
+  // The caller's rows stay as they are: the first round goes from them to one of these, the next to the other.
+  let from = rows;
+  let to: Int32Array = rows.slice();
+  let next: Int32Array = new Int32Array(max > min ? rows.length : 0);
+  const starts = new Int32Array(DIGITS + 1);
+  for (let shift = 0; shift < 32 && (max - min) >>> shift > 0; shift += DIGIT_BITS) {
+    starts.fill(0);
+    for (let i = 0; i < from.length; i++) {
+      starts[(((seriesIds[from[i]!]! - min) >>> shift) & (DIGITS - 1)) + 1]!++;
+    }
+    for (let digit = 0; digit < DIGITS; digit++) starts[digit + 1]! += starts[digit]!;
+    for (let i = 0; i < from.length; i++) {
+      const row = from[i]!;
+      to[starts[((seriesIds[row]! - min) >>> shift) & (DIGITS - 1)]!++] = row;
+    }
+    from = to;
+    to = next;
+    next = from;
+  }
+  return from === rows ? to : from;
+}
+
+function isStrictlyAscending(timesUs: Float64Array, rows: Int32Array): boolean {
+  for (let i = 1; i < rows.length; i++) {
+    if (timesUs[rows[i]!]! <= timesUs[rows[i - 1]!]!) return false;
   }
   return true;
 }

@@ -5,8 +5,11 @@ import { encodeReadings, encodeStateReadings } from '../sql/copy-binary.ts';
 import { beginWriting } from '../sql/statements/beginWriting.ts';
 import { copyReadings, copyStateReadings } from '../sql/statements/copyReadings.ts';
 import { insertDirtyRanges } from '../sql/statements/insertDirtyRanges.ts';
-import { liftDecompressionLimit, replaceReadings } from '../sql/statements/replaceReadings.ts';
+import { replaceReadings, replaceStates } from '../sql/statements/replaceReadings.ts';
 import {
+  type KeysToFind,
+  prepareLooking,
+  type StoredRows,
   selectStoredReadings,
   selectStoredStates,
 } from '../sql/statements/selectStoredReadings.ts';
@@ -18,9 +21,10 @@ import {
   distinctKeys,
   type Resolution,
   resolveConflicts,
-  type StoredReading,
+  resolveDistinct,
+  type StoredReadings,
 } from './resolve-conflicts.ts';
-import { sortReadings } from './sort-readings.ts';
+import { type SortedRun, sortReadings } from './sort-readings.ts';
 import type { WritePath } from './write-failure.ts';
 
 const DAY_US = 86_400_000_000;
@@ -56,11 +60,11 @@ export async function writeRows(
   firstTimes: FirstTimes,
 ): Promise<Written> {
   const sorted = sortReadings(batch, rows);
-  const resolve = path === 'copy' ? copyRows : stageRows;
   const written = await transact(database, beginWriting, async (client, begun) => {
+    if (path === 'staging') await prepareLooking(client);
+    const numbers = await store(client, batch, sorted.numbers, NUMBERS, rowOutcomes, path);
+    const states = await store(client, batch, sorted.states, STATES, rowOutcomes, path);
     const { lateBeforeUs } = begun;
-    const numbers = await resolve(client, batch, sorted.numbers, 'number', rowOutcomes);
-    const states = await resolve(client, batch, sorted.states, 'state', rowOutcomes);
     for (const changed of [numbers.insert, numbers.replace]) {
       const marks = dirtyMarks(batch, changed, lateBeforeUs);
       if (marks.seriesIds.length > 0) await insertDirtyRanges(client, marks, GAP_MAX_US);
@@ -79,47 +83,46 @@ export async function writeRows(
   };
 }
 
-type RowKind = 'number' | 'state';
-
-async function copyRows(
-  client: Client,
-  batch: ReadingBatch,
-  rows: Int32Array,
-  kind: RowKind,
-  outcomes: Uint8Array,
-): Promise<Resolution> {
-  const resolution = resolveConflicts(batch, rows, outcomes);
-  await append(client, batch, resolution.insert, kind);
-  return resolution;
+/** The statements for one of the two tables. */
+interface Table {
+  find(client: Client, keys: KeysToFind): Promise<StoredRows>;
+  replace(client: Client, batch: ReadingBatch, rows: Int32Array): Promise<void>;
+  /** Fails with 23505 where a key exists, also one that somebody else stored since we looked. */
+  append(client: Client, batch: ReadingBatch, rows: Int32Array): Promise<void>;
 }
 
-async function stageRows(
+const NUMBERS: Table = {
+  find: selectStoredReadings,
+  replace: replaceReadings,
+  append: (client, batch, rows) => copyReadings(client, encodeReadings(batch, rows)),
+};
+
+const STATES: Table = {
+  find: selectStoredStates,
+  replace: replaceStates,
+  append: (client, batch, rows) => copyStateReadings(client, encodeStateReadings(batch, rows)),
+};
+
+async function store(
   client: Client,
   batch: ReadingBatch,
-  rows: Int32Array,
-  kind: RowKind,
+  { rows, distinct }: SortedRun,
+  table: Table,
   outcomes: Uint8Array,
+  path: WritePath,
 ): Promise<Resolution> {
-  const stored = await findStored(client, batch, distinctKeys(batch, rows), kind);
-  const resolution = resolveConflicts(batch, rows, outcomes, stored);
-  if (resolution.replace.length > 0) {
-    await liftDecompressionLimit(client);
-    await replaceReadings(client, kind, pick(batch, resolution.replace, kind));
+  let resolution: Resolution;
+  if (path === 'staging') {
+    const stored = await findStored(client, batch, distinctKeys(batch, rows), table);
+    resolution = resolveConflicts(batch, rows, outcomes, stored);
+  } else {
+    resolution = distinct
+      ? resolveDistinct(rows, outcomes)
+      : resolveConflicts(batch, rows, outcomes);
   }
-  await append(client, batch, resolution.insert, kind);
+  if (resolution.replace.length > 0) await table.replace(client, batch, resolution.replace);
+  if (resolution.insert.length > 0) await table.append(client, batch, resolution.insert);
   return resolution;
-}
-
-/** Fails with 23505 where a key exists, also one that somebody else stored since we looked. */
-async function append(
-  client: Client,
-  batch: ReadingBatch,
-  rows: Int32Array,
-  kind: RowKind,
-): Promise<void> {
-  if (rows.length === 0) return;
-  if (kind === 'number') await copyReadings(client, encodeReadings(batch, rows));
-  else await copyStateReadings(client, encodeStateReadings(batch, rows));
 }
 
 /** Looks day by day, because chunks are days: the bounds of a whole batch may open every chunk there is. */
@@ -127,37 +130,34 @@ async function findStored(
   client: Client,
   batch: ReadingBatch,
   keys: Int32Array,
-  kind: RowKind,
-): Promise<Map<number, StoredReading>> {
-  const select = kind === 'number' ? selectStoredReadings : selectStoredStates;
-  const keysByDay = new Map<number, number[]>();
-  keys.forEach((row, key) => {
-    const day = Math.floor(batch.timesUs[row]! / DAY_US);
-    const sameDay = keysByDay.get(day);
-    if (sameDay === undefined) keysByDay.set(day, [key]);
-    else sameDay.push(key);
-  });
-  const stored = new Map<number, StoredReading>();
-  for (const sameDay of keysByDay.values()) {
-    const found = await select(client, {
-      seriesIds: sameDay.map((key) => batch.seriesIds[keys[key]!]!),
-      timesUs: sameDay.map((key) => batch.timesUs[keys[key]!]!),
-    });
-    for (const row of found) stored.set(sameDay[row.key]!, row);
+  table: Table,
+): Promise<StoredReadings> {
+  const present = new Uint8Array(keys.length);
+  const values: (number | string)[] = new Array(keys.length);
+  const qualities = new Int16Array(keys.length);
+  for (const places of placesByDay(batch, keys)) {
+    const rows = places.map((place) => keys[place]!);
+    const found = await table.find(client, { ...batch, rows });
+    for (let i = 0; i < found.keys.length; i++) {
+      const place = places[found.keys[i]!]!;
+      present[place] = 1;
+      values[place] = found.values[i]!;
+      qualities[place] = found.qualities[i]!;
+    }
   }
-  return stored;
+  return { present, values, qualities };
 }
 
-function pick(batch: ReadingBatch, rows: Int32Array, kind: RowKind) {
-  const list = [...rows];
-  return {
-    seriesIds: list.map((row) => batch.seriesIds[row]!),
-    timesUs: list.map((row) => batch.timesUs[row]!),
-    values: list.map((row) =>
-      kind === 'number' ? batch.values[row]! + 0 : (batch.states[row] ?? ''),
-    ),
-    qualities: list.map((row) => batch.qualities[row]!),
-  };
+/** The places of `keys`, those of each day together and in their order. */
+function placesByDay(batch: ReadingBatch, keys: Int32Array): Int32Array[] {
+  const days = new Map<number, number[]>();
+  for (let place = 0; place < keys.length; place++) {
+    const day = Math.floor(batch.timesUs[keys[place]!]! / DAY_US);
+    const sameDay = days.get(day);
+    if (sameDay === undefined) days.set(day, [place]);
+    else sameDay.push(place);
+  }
+  return [...days.values()].map((places) => Int32Array.from(places));
 }
 
 function countBefore(batch: ReadingBatch, rows: Int32Array, lateBeforeUs: number): number {

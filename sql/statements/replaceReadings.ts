@@ -1,45 +1,40 @@
-import { numberArray } from '../arrays.ts';
+import { float8Array, int2Array, int4Array, timestampArray } from '../binary-arrays.ts';
+import type { CopyColumns } from '../copy-binary.ts';
 import type { Client } from '../transaction.ts';
 
 // An upsert and not an update: a row that was deleted meanwhile comes back.
 const replaceIn = (table: string, type: string) => `
 insert into ${table} (series_id, time, value, quality)
-select w.series_id, timestamptz 'epoch' + w.time_us * interval '1 microsecond', w.value, w.quality
-from unnest($1::int4[], $2::int8[], $3::${type}[], $4::int2[]) as w (series_id, time_us, value, quality)
+select * from unnest($1::int4[], $2::timestamptz[], $3::${type}[], $4::int2[])
 on conflict (series_id, time) do update set value = excluded.value, quality = excluded.quality`;
 
-const REPLACE = {
-  number: replaceIn('tailrace.reading', 'float8'),
-  state: replaceIn('tailrace.state_reading', 'text'),
-} as const;
+const REPLACE_READINGS = replaceIn('tailrace.reading', 'float8');
+const REPLACE_STATES = replaceIn('tailrace.state_reading', 'text');
 
-/** A conflict inside a compressed chunk decompresses rows; without this it fails with 53400 at 100,000 of them. */
-const LIFT_DECOMPRESSION_LIMIT = `
-set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0`;
-
-export interface RowsToStore {
-  readonly seriesIds: readonly number[];
-  /** µs since 1970 UTC. */
-  readonly timesUs: readonly number[];
-  readonly values: readonly (number | string)[];
-  readonly qualities: readonly number[];
-}
-
-/** Lets the transaction change as many compressed rows as it has to. */
-export async function liftDecompressionLimit(client: Client): Promise<void> {
-  await client.query(LIFT_DECOMPRESSION_LIMIT);
-}
-
-/** Overwrites what is stored under the rows' keys, none of which may come twice. */
+/** Overwrites what tailrace.reading holds under the keys of those rows that `rows` names, none of which comes twice. */
 export async function replaceReadings(
   client: Client,
-  kind: 'number' | 'state',
-  rows: RowsToStore,
+  columns: CopyColumns,
+  rows: Int32Array,
 ): Promise<void> {
-  await client.query(REPLACE[kind], [
-    numberArray(rows.seriesIds),
-    numberArray(rows.timesUs),
-    kind === 'number' ? numberArray(rows.values as readonly number[]) : rows.values,
-    numberArray(rows.qualities),
-  ]);
+  const values = float8Array(columns.values, rows);
+  await client.query(REPLACE_READINGS, [...keys(columns, rows), values, qualities(columns, rows)]);
+}
+
+/** Overwrites in tailrace.state_reading, alike. */
+export async function replaceStates(
+  client: Client,
+  columns: CopyColumns,
+  rows: Int32Array,
+): Promise<void> {
+  const values = Array.from(rows, (row) => columns.states[row] ?? '');
+  await client.query(REPLACE_STATES, [...keys(columns, rows), values, qualities(columns, rows)]);
+}
+
+function keys({ seriesIds, timesUs }: CopyColumns, rows: Int32Array): [Buffer, Buffer] {
+  return [int4Array(seriesIds, rows), timestampArray(timesUs, rows)];
+}
+
+function qualities(columns: CopyColumns, rows: Int32Array): Buffer {
+  return int2Array(columns.qualities, rows);
 }
