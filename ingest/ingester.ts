@@ -1,11 +1,12 @@
 // The ingester: takes messages from any source, collects what they hold, and sends it on its way in batches. While
 // batches are on their way the next one fills; when too much is under way, sources are asked to wait.
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { InboundMessage, MessageHandler } from '../lib/mqtt/message.ts';
-import { decodePayload } from './decode/decode.ts';
+import { createPayloadDecoder } from './decode/decode.ts';
 import { exposeLedger, exposePipeline } from './exposed.ts';
 import { createFilling } from './filling.ts';
 import { FLUSH_LIMITS, type FlushLimits } from './flush-rule.ts';
@@ -53,9 +54,16 @@ export function createIngester(options: IngesterOptions): Ingester {
   const limits: FlushLimits = { ...FLUSH_LIMITS, ...options.limits };
   const ledger = createLedger();
   const giveUp = new AbortController();
+  // Every replay that waits listens.
+  setMaxListeners(0, giveUp.signal);
   const lookup = createSeriesLookup(catalogue.findByIdentity, topicRules, metrics);
   const settle = createSettlement(options, ledger, limits.rowsMax, giveUp.signal);
-  const filling = createFilling(createMessageReader(decodePayload, ledger), limits, clock, quota);
+  const filling = createFilling(
+    createMessageReader(createPayloadDecoder(), ledger),
+    limits,
+    clock,
+    quota,
+  );
   const traffic = createTraffic(bytesMax, () => filling.bytes);
   const schedule = createSchedule({ filling, traffic, limits, clock, send });
   exposeLedger(metrics, ledger);
