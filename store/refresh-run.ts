@@ -1,124 +1,206 @@
-// One run of the refresher: under the late horizon's lock, move the horizon and claim what is dirty; then, rollup by
-// rollup, refresh what is stale and what is new, slice by slice; then take the marks back. Where a run breaks off, the
-// next one claims what is left: all of its state stands in the database.
+// One run of the refresher: under the late horizon's lock, move the horizon and claim what is dirty; then make what is
+// new, rollup by rollup; then what late readings made stale, the newest first, for as long as the run may take. The
+// present does not wait for a backfill: what is left is the next run's, which begins with what is new by then. Where a
+// run breaks off, the next one claims what is left: all of its state stands in the database.
 import { beginClaiming } from '../sql/statements/beginClaiming.ts';
 import { claimDirtyRanges, type DirtyClaim } from '../sql/statements/claimDirtyRanges.ts';
-import { deleteDirtyRanges } from '../sql/statements/deleteDirtyRanges.ts';
 import { lockRefresher, unlockRefresher } from '../sql/statements/lockRefresher.ts';
-import { markRefreshed } from '../sql/statements/markRefreshed.ts';
+import { mergeRollup, type RollupSlice } from '../sql/statements/mergeRollup.ts';
 import { moveLateHorizon } from '../sql/statements/moveLateHorizon.ts';
 import { moveMaterialisedBefore } from '../sql/statements/moveMaterialisedBefore.ts';
-import { refreshRollup } from '../sql/statements/refreshRollup.ts';
 import {
   type MaintainedRollup,
   selectMaintainedRollups,
 } from '../sql/statements/selectMaintainedRollups.ts';
 import { selectOldestChunk } from '../sql/statements/selectOldestChunk.ts';
+import { selectRolledUpSeries } from '../sql/statements/selectRolledUpSeries.ts';
+import { settleDirtyRanges } from '../sql/statements/settleDirtyRanges.ts';
 import { type Client, transactOn, type Writable, withClient } from '../sql/transaction.ts';
+import { boundDirtyRanges } from './bound-dirty-ranges.ts';
 import {
   adaptSlice,
+  gatherPatches,
   horizonOf,
-  planRollup,
+  planFresh,
   rollupEnd,
+  type StalePatch,
+  seriesOf,
+  sizeOf,
+  staleWindow,
   takeNewest,
   takeOldest,
-  type Window,
+  takeSlice,
 } from './refresh-plan.ts';
 
 /** Marks claimed at once: the claim holds writers up, 20 ms for so many. */
 const CLAIMS_MAX = 5000;
-const FIRST_SLICE_BUCKETS = 16;
+/** What a slice may hold before anything was measured, in buckets of series. */
+const FIRST_SLICE_BUCKETS = 32;
+/** New buckets that count as materialised together, once all series have them. */
+const FRESH_BUCKETS_MAX = 64;
+/** Slices of the finest rollup after which marks are taken back, so that a run that breaks off loses little. */
+const PIECE_SLICES = 8;
+/** The share of a run that the finest rollup's new buckets may take, and that all new ones may: the rest is for late data. */
+const FRESH_SHARE = { finest: 0.6, all: 0.8 };
+
+/** Why a slice was made: for the first time, or again for late readings. */
+export type RefreshCause = 'fresh' | 'late';
 
 export interface RefreshRunOptions {
   readonly database: Writable;
   readonly sliceMaxMs: number;
+  /** How long a run works before it gives way to the next; each kind of work gets a step at least. */
+  readonly budgetMs: number;
   /** Told of every slice. */
-  readonly onSlice: (rollup: string, tookMs: number) => void;
+  readonly onSlice: (done: {
+    readonly rollup: string;
+    readonly cause: RefreshCause;
+    readonly rows: number;
+    readonly tookMs: number;
+  }) => void;
   /** Aborted between slices. */
   readonly signal: AbortSignal;
 }
 
-interface Claimed {
+interface Run {
+  readonly client: Client;
+  /** In the order in which they are made; moved on as they are materialised. */
+  readonly rollups: MaintainedRollup[];
   readonly lateBeforeUs: number;
   readonly claims: readonly DirtyClaim[];
   readonly oldestUs: number | undefined;
+  readonly startedMs: number;
 }
 
 /**
- * Makes the function that runs once; it remembers between runs how long slices may be. The run takes the time in µs
- * before which readings shall be late, and gives whether more marks may be left than it claimed. It does nothing where
- * another process is refreshing.
+ * Makes the function that runs once; it remembers between runs how large slices may be. The run takes the time in µs
+ * before which readings shall be late, and says whether there is more to do. It does nothing where another process is
+ * refreshing.
  */
 export function createRefreshRun(options: RefreshRunOptions) {
-  const { database, sliceMaxMs, onSlice, signal } = options;
-  const slices = new Map<string, number>();
+  const { database, budgetMs, signal } = options;
+  const { merge, sizeOfSlices } = createSlicedMerge(options);
 
-  async function run(client: Client, nowUs: number, lagUs: number): Promise<boolean> {
+  async function runOnce(client: Client, nowUs: number, lagUs: number): Promise<boolean> {
     if (!(await lockRefresher(client))) return false;
     try {
       const rollups = await selectMaintainedRollups(client);
       if (rollups.length === 0) return false;
+      const startedMs = performance.now();
       const finestUs = Math.min(...rollups.map(({ bucketUs }) => bucketUs));
       const claimed = await claim(client, horizonOf(nowUs, lagUs, finestUs));
-      for (const rollup of rollups) {
-        await refresh(client, rollup, claimed);
-        if (signal.aborted) return false;
-      }
-      const ids = claimed.claims.map(({ id }) => id);
-      if (ids.length > 0) await deleteDirtyRanges(client, ids);
-      return ids.length === CLAIMS_MAX;
+      const run: Run = { client, rollups, startedMs, ...claimed };
+      const upToDate = await makeFresh(run);
+      const clean = await makeStale(run, finestUs);
+      return !signal.aborted && !(upToDate && clean && run.claims.length < CLAIMS_MAX);
     } finally {
       // A connection that broke has let go of the lock, and the failure that broke it is the one to tell.
       await unlockRefresher(client).catch(() => undefined);
     }
   }
 
-  async function refresh(client: Client, rollup: MaintainedRollup, claimed: Claimed) {
-    const plan = planRollup({ rollup, ...claimed });
-    let stale = takeNewest(plan.stale, sliceOf(rollup));
-    while (stale !== undefined && !signal.aborted) {
-      await refreshSlice(client, rollup, stale.slice);
-      stale = takeNewest(stale.rest, sliceOf(rollup));
+  /** Brings every rollup up to the horizon, the finest first; says whether all are there. */
+  async function makeFresh(run: Run): Promise<boolean> {
+    let seriesIds: readonly number[] | undefined;
+    let upToDate = true;
+    for (const [index, rollup] of run.rollups.entries()) {
+      const share = index === 0 ? FRESH_SHARE.finest : FRESH_SHARE.all;
+      let left = planFresh({ ...run, rollup });
+      while (left !== undefined) {
+        const { window, rest } = takeOldest(left, FRESH_BUCKETS_MAX, rollup.bucketUs);
+        seriesIds ??= await selectRolledUpSeries(run.client);
+        if (!(await merge(run.client, rollup, { seriesIds, ...window }, 'fresh'))) return false;
+        await moveTo(run, index, window.endUs);
+        left = rest;
+        if (left !== undefined && isOver(run, share)) upToDate = false;
+        if (!upToDate) break;
+      }
+      const endUs = rollupEnd({ ...run, rollup });
+      const isEmpty = planFresh({ ...run, rollup: run.rollups[index]! }) === undefined;
+      if (isEmpty && endUs > run.rollups[index]!.materialisedBeforeUs) {
+        await moveTo(run, index, endUs);
+      }
     }
-    if (signal.aborted) return;
-    const ids = claimed.claims.filter((c) => c.refreshed < rollup.ordinal).map(({ id }) => id);
-    if (ids.length > 0) await markRefreshed(client, ids, rollup.ordinal);
-
-    let fresh = plan.fresh;
-    while (fresh !== undefined && !signal.aborted) {
-      const { slice, rest } = takeOldest(fresh, sliceOf(rollup));
-      await refreshSlice(client, rollup, slice);
-      await moveMaterialisedBefore(client, rollup.ordinal, slice.endUs);
-      fresh = rest;
-    }
-    const endUs = rollupEnd(rollup, claimed.lateBeforeUs);
-    if (plan.fresh === undefined && endUs > rollup.materialisedBeforeUs) {
-      await moveMaterialisedBefore(client, rollup.ordinal, endUs);
-    }
+    return upToDate;
   }
 
-  async function refreshSlice(client: Client, rollup: MaintainedRollup, slice: Window) {
-    const began = performance.now();
-    await refreshRollup(client, rollup.name, slice.startUs, slice.endUs);
-    const tookMs = performance.now() - began;
-    onSlice(rollup.name, tookMs);
-    const next = adaptSlice(sliceOf(rollup), slice, tookMs, sliceMaxMs, rollup.bucketUs);
-    slices.set(rollup.name, next);
+  async function moveTo(run: Run, index: number, timeUs: number): Promise<void> {
+    const rollup = run.rollups[index]!;
+    await moveMaterialisedBefore(run.client, rollup.ordinal, timeUs);
+    run.rollups[index] = { ...rollup, materialisedBeforeUs: timeUs };
   }
 
-  function sliceOf(rollup: MaintainedRollup): number {
-    return slices.get(rollup.name) ?? rollup.bucketUs * FIRST_SLICE_BUCKETS;
+  /** Refreshes what was claimed, the newest first; says whether all of it is done. */
+  async function makeStale(run: Run, finestUs: number): Promise<boolean> {
+    const waiting = gatherPatches(run.claims, finestUs);
+    for (let at = 0; at < waiting.length; ) {
+      const pieceSize = PIECE_SLICES * sizeOfSlices(run.rollups[0]!);
+      const { piece, rest } = takeNewest(waiting[at]!, pieceSize, finestUs);
+      if (!(await refreshPiece(run, piece))) return false;
+      if (rest === undefined) at++;
+      else waiting[at] = rest;
+      if (isOver(run, 1)) return at === waiting.length;
+    }
+    return true;
+  }
+
+  async function refreshPiece(run: Run, piece: StalePatch): Promise<boolean> {
+    const seriesIds = seriesOf(piece);
+    for (const rollup of run.rollups) {
+      const window = staleWindow(piece, rollup);
+      if (window === undefined) continue;
+      if (!(await merge(run.client, rollup, { seriesIds, ...window }, 'late'))) return false;
+    }
+    const ids = piece.claims.map(({ id }) => id);
+    await settleDirtyRanges(run.client, ids, piece.startUs);
+    return true;
+  }
+
+  function isOver({ startedMs }: Run, share: number): boolean {
+    return signal.aborted || performance.now() - startedMs > budgetMs * share;
   }
 
   return (nowUs: number, lagUs: number): Promise<boolean> =>
-    withClient(database, (client) => run(client, nowUs, lagUs));
+    withClient(database, (client) => runOnce(client, nowUs, lagUs));
 }
 
-/** Moves the horizon and claims marks with no writer between its lateness check and its commit. */
-function claim(client: Client, horizonUs: number): Promise<Claimed> {
-  return transactOn(client, beginClaiming, async () => ({
-    lateBeforeUs: await moveLateHorizon(client, horizonUs),
-    claims: await claimDirtyRanges(client, CLAIMS_MAX),
-    oldestUs: await selectOldestChunk(client),
-  }));
+/** The short transaction that no writer overlaps. */
+async function claim(client: Client, lateBeforeUs: number) {
+  const claimed = await transactOn(client, beginClaiming, async () => {
+    const movedUs = await moveLateHorizon(client, lateBeforeUs);
+    await boundDirtyRanges(client);
+    return { lateBeforeUs: movedUs, claims: await claimDirtyRanges(client, CLAIMS_MAX) };
+  });
+  return { ...claimed, oldestUs: await selectOldestChunk(client) };
+}
+
+/** Merges slice by slice, and remembers of each rollup how large slices may be. */
+function createSlicedMerge({ sliceMaxMs, onSlice, signal }: RefreshRunOptions) {
+  const sizes = new Map<string, number>();
+  const sizeOfSlices = ({ name }: MaintainedRollup) => sizes.get(name) ?? FIRST_SLICE_BUCKETS;
+
+  /** False where it was stopped before the end. */
+  async function merge(
+    client: Client,
+    rollup: MaintainedRollup,
+    whole: RollupSlice,
+    cause: RefreshCause,
+  ): Promise<boolean> {
+    const { name, bucketUs } = rollup;
+    const left: RollupSlice[] = whole.seriesIds.length === 0 ? [] : [whole];
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      if (signal.aborted) return false;
+      const sizeMax = sizeOfSlices(rollup);
+      const { slice, rest } = takeSlice(next, sizeMax, bucketUs);
+      left.push(...rest);
+      const began = performance.now();
+      const rows = await mergeRollup(client, rollup, slice);
+      const tookMs = performance.now() - began;
+      onSlice({ rollup: name, cause, rows, tookMs });
+      sizes.set(name, adaptSlice(sizeMax, sizeOf(slice, bucketUs), tookMs, sliceMaxMs));
+    }
+    return !signal.aborted;
+  }
+
+  return { merge, sizeOfSlices };
 }

@@ -7,14 +7,15 @@ import type { Log } from '../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../lib/metrics.ts';
 import { selectRefreshNeed } from '../sql/statements/selectRefreshNeed.ts';
 import { type Writable, withClient } from '../sql/transaction.ts';
+import { DIRTY_RANGES_MAX } from './bound-dirty-ranges.ts';
 import { horizonOf } from './refresh-plan.ts';
 import { createRefreshRun } from './refresh-run.ts';
 
-/** Dirty ranges are counted no further than this. */
-const DIRTY_COUNT_MAX = 100_000;
 const LAG_MS = 60_000;
 /** Embedded, everything else waits while a slice is refreshed. */
 const SLICE_MAX_MS = { embedded: 100, native: 1000 };
+/** How long a run works before it looks what is new: so late data keeps the present waiting for no longer. */
+const BUDGET_MS = 5000;
 const IDLE_MS = 5000;
 const FAILED_MS = 30_000;
 
@@ -27,6 +28,8 @@ export interface RefresherOptions {
   readonly lagMs?: number;
   /** How long one refresh should take. */
   readonly sliceMaxMs?: number;
+  /** How long a run works before it gives way to the next. */
+  readonly budgetMs?: number;
 }
 
 export interface Refresher extends Part {
@@ -36,46 +39,40 @@ export interface Refresher extends Part {
 
 /** Starts refreshing whenever there is something to refresh. */
 export function startRefresher(options: RefresherOptions): Refresher {
-  const { database, log, metrics, clock, lagMs = LAG_MS } = options;
+  const { database, log, metrics, clock, lagMs = LAG_MS, budgetMs = BUDGET_MS } = options;
   const { sliceMaxMs = SLICE_MAX_MS[database.embedded ? 'embedded' : 'native'] } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const seen = { dirty: 0, behindUs: 0 };
+  const meters = createMeters(metrics);
   let turn: Promise<unknown> = Promise.resolve();
-  const seconds = metrics.histogram(
-    'tailrace_refresh_seconds',
-    'time of one refresh of a slice of a rollup',
-    DURATION_BUCKETS_S,
-    ['rollup'],
-  );
-  metrics.bounded('dirty_ranges', () => seen.dirty, DIRTY_COUNT_MAX);
-  metrics.gauge(
-    'tailrace_refresh_lag_seconds',
-    'how far the finest rollup is behind the present',
-    () => seen.behindUs / 1e6,
-  );
   const run = createRefreshRun({
     database,
     sliceMaxMs,
+    budgetMs,
     signal,
-    onSlice: (rollup, tookMs) => seconds.observe({ rollup }, tookMs / 1000),
+    onSlice({ rollup, cause, rows, tookMs }) {
+      meters.seconds.observe({ rollup }, tookMs / 1000);
+      meters.rows.inc({ cause }, rows);
+    },
   });
 
   /** Whether there is anything to do; also what the metrics show. */
   async function isNeeded(): Promise<boolean> {
-    const need = await withClient(database, (client) => selectRefreshNeed(client, DIRTY_COUNT_MAX));
-    seen.dirty = need.dirty;
+    const need = await withClient(database, (client) =>
+      selectRefreshNeed(client, 2 * DIRTY_RANGES_MAX),
+    );
+    meters.seen.dirty = need.dirty;
+    meters.seen.oldestAgeS = need.oldestAgeS;
     const { bucketUs, materialisedBeforeUs } = need;
     if (bucketUs === undefined || materialisedBeforeUs === undefined) return false;
-    const nowUs = clock() * 1000;
-    seen.behindUs = Number.isFinite(materialisedBeforeUs) ? nowUs - materialisedBeforeUs : 0;
-    return need.dirty > 0 || horizonOf(nowUs, lagMs * 1000, bucketUs) > materialisedBeforeUs;
+    const behindUs = horizonOf(clock() * 1000, lagMs * 1000, bucketUs) - materialisedBeforeUs;
+    meters.seen.behindUs = Number.isFinite(behindUs) ? Math.max(0, behindUs) : 0;
+    return need.dirty > 0 || behindUs > 0;
   }
 
   async function runAll(): Promise<void> {
-    while (!signal.aborted && (await run(clock() * 1000, lagMs * 1000))) {
-      // More was dirty than is claimed at once.
-    }
+    while (!signal.aborted && (await run(clock() * 1000, lagMs * 1000))) await isNeeded();
+    if (!signal.aborted) await isNeeded();
   }
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -108,5 +105,34 @@ export function startRefresher(options: RefresherOptions): Refresher {
       await keeping;
       await turn;
     },
+  };
+}
+
+function createMeters(metrics: Metrics) {
+  const seen = { dirty: 0, oldestAgeS: 0, behindUs: 0 };
+  metrics.bounded('dirty_ranges', () => seen.dirty, DIRTY_RANGES_MAX);
+  metrics.gauge(
+    'tailrace_dirty_ranges_oldest_seconds',
+    'for how long the oldest dirty range has been waiting',
+    () => seen.oldestAgeS,
+  );
+  metrics.gauge(
+    'tailrace_refresh_lag_seconds',
+    'how far the finest rollup is behind the late horizon',
+    () => seen.behindUs / 1e6,
+  );
+  return {
+    seen,
+    seconds: metrics.histogram(
+      'tailrace_refresh_seconds',
+      'time of one refresh of a slice of a rollup',
+      DURATION_BUCKETS_S,
+      ['rollup'],
+    ),
+    rows: metrics.counter(
+      'tailrace_refresh_rows_total',
+      'rows of rollups that were made for the first time (fresh) or again for late readings (late)',
+      ['cause'],
+    ),
   };
 }

@@ -1,5 +1,6 @@
 // For tests: batches row by row, and the question whether rollups say what the readings say.
 import type { Database } from '../sql/connection.ts';
+import type { Writable } from '../sql/transaction.ts';
 import type { ReadingBatch } from './readings.ts';
 
 export interface RowOfBatch {
@@ -24,6 +25,15 @@ export function batchOf(rows: readonly RowOfBatch[]): ReadingBatch {
     dups: Uint8Array.from(rows, ({ dup }) => (dup === true ? 1 : 0)),
     messages: Int32Array.from(rows, (_, row) => row),
   };
+}
+
+/** Makes number series with the ids 1 to `count` in a database that has none: rollups are made of series that exist. */
+export async function createTestSeries(database: Writable, count: number): Promise<void> {
+  await database.writer.query(
+    `insert into tailrace.series (tenant, asset, channel, value_kind)
+     select 'acme', 'rig-1', 'channel-' || i, 'number' from generate_series(1, $1) i`,
+    [count],
+  );
 }
 
 // In one statement, so as of one moment: every bucket that a reader may take from a rollup against the readings, to the

@@ -1,15 +1,20 @@
 import type { Client } from '../transaction.ts';
 
 const SELECT_MAINTAINED_ROLLUPS = `
-select name, ordinal, bucket_ms::float8 as bucket_ms,
-  date_part('epoch', materialised_before) as materialised_before_s,
-  date_part('epoch', refreshable_from) as refreshable_from_s
-from tailrace.rollup where maintained order by ordinal`;
+select r.name, r.family, r.ordinal, r.bucket_ms::float8 as bucket_ms,
+  format('%I.%I', c.materialization_hypertable_schema, c.materialization_hypertable_name) as materialisation,
+  date_part('epoch', r.materialised_before) as materialised_before_s,
+  date_part('epoch', r.refreshable_from) as refreshable_from_s
+from tailrace.rollup r
+join timescaledb_information.continuous_aggregates c on c.view_schema = 'tailrace' and c.view_name = r.name
+where r.maintained order by r.ordinal`;
 
 interface RollupRow {
   readonly name: string;
+  readonly family: 'm4' | 'path' | 'sketch';
   readonly ordinal: number;
   readonly bucket_ms: number;
+  readonly materialisation: string;
   readonly materialised_before_s: number;
   readonly refreshable_from_s: number;
 }
@@ -17,8 +22,11 @@ interface RollupRow {
 export interface MaintainedRollup {
   /** Name of the continuous aggregate in the schema tailrace. */
   readonly name: string;
+  readonly family: 'm4' | 'path' | 'sketch';
   readonly ordinal: number;
   readonly bucketUs: number;
+  /** The table behind it, as SQL names it. */
+  readonly materialisation: string;
   /** µs since 1970; -Infinity where nothing is materialised. */
   readonly materialisedBeforeUs: number;
   /** Nothing is refreshed before it: its source is no longer held there. -Infinity where all of it is. */
@@ -30,8 +38,10 @@ export async function selectMaintainedRollups(client: Client): Promise<Maintaine
   const { rows } = await client.query<RollupRow>(SELECT_MAINTAINED_ROLLUPS);
   return rows.map((row) => ({
     name: row.name,
+    family: row.family,
     ordinal: row.ordinal,
     bucketUs: row.bucket_ms * 1000,
+    materialisation: row.materialisation,
     materialisedBeforeUs: Math.round(row.materialised_before_s * 1e6),
     refreshableFromUs: Math.round(row.refreshable_from_s * 1e6),
   }));

@@ -4,7 +4,8 @@ import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRing } from '../../lib/feed/ring.ts';
 import { createMetrics } from '../../lib/metrics.ts';
-import { refreshRollup } from '../../sql/statements/refreshRollup.ts';
+import { mergeRollup } from '../../sql/statements/mergeRollup.ts';
+import { selectMaintainedRollups } from '../../sql/statements/selectMaintainedRollups.ts';
 import { withClient } from '../../sql/transaction.ts';
 import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Series } from '../series.ts';
@@ -92,7 +93,10 @@ async function store(
 }
 
 function refresh(name: string, startUs: number, endUs: number): Promise<void> {
-  return withClient(test.database, (client) => refreshRollup(client, name, startUs, endUs));
+  return withClient(test.database, async (client) => {
+    const rollup = (await selectMaintainedRollups(client)).find((known) => known.name === name);
+    await mergeRollup(client, rollup!, { seriesIds: [MACHINE.id, TWIN.id], startUs, endUs });
+  });
 }
 
 interface Bucket {
