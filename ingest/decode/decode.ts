@@ -1,7 +1,21 @@
-// Which decoder reads a payload: by its content type, else by its topic's rule, else by looking.
+// Which decoder reads a payload: what is compressed is inflated; then its content type says, else its topic's rule,
+// else it is looked at.
+import { isUtf8 } from 'node:buffer';
 import type { Format } from '../topics/target.ts';
+import { createCborDecoder } from './cbor.ts';
+import { inflate, isCompressed } from './compressed.ts';
+import { formatOfContentType } from './content-type.ts';
+import { decodeCsv, looksLikeCsv } from './csv.ts';
+import { EMPTY, NOT_JSON } from './faults.ts';
 import { decodeJson } from './json.ts';
-import type { DecodeContext, Fault, ReadingSink } from './sink.ts';
+import { createLineProtocolDecoder } from './line-protocol.ts';
+import { looksLikeLines } from './line-scanner.ts';
+import { createMessagePackDecoder } from './messagepack.ts';
+import { bufferOf } from './numbers.ts';
+import { limitReadings } from './reading-limit.ts';
+import type { DecodeContext, Decoder, Fault, ReadingSink } from './sink.ts';
+import { createTextCache } from './text-cache.ts';
+import { createZones } from './zone.ts';
 
 /** What of a message says how it is to be read. */
 export interface Payload {
@@ -13,10 +27,101 @@ export interface Payload {
 }
 
 /** Reads a payload of any format into `sink`; as a `Decoder` otherwise. */
+export type DecodePayload = (
+  payload: Payload,
+  context: DecodeContext,
+  sink: ReadingSink,
+) => Fault | undefined;
+
+const JSON_STARTS: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n\ufeff{["-0123456789tfnNI'));
+
+const COMPRESSED_TWICE: Fault = {
+  code: 'payload_unreadable',
+  reason: 'The payload is compressed twice; once is read.',
+};
+const UNKNOWN: Fault = {
+  code: 'payload_unreadable',
+  reason: 'The payload is neither text nor MessagePack nor CBOR.',
+};
+
+/** Whether a payload is text for people; which reason helps them, depends on it. */
+function isPlainText(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d));
+}
+
+/** Whether a payload begins as JSON may: blanks, a byte order mark, or the first character of a value. */
+function mayBeJson(payload: Uint8Array): boolean {
+  return JSON_STARTS.has(payload[0] as number);
+}
+
+type Decoders = Readonly<Record<Format, Decoder>>;
+
+/**
+ * Reads a payload of which nothing says what it is: JSON if it is JSON, line protocol or CSV if it is text that begins
+ * so, MessagePack if it takes every byte, else CBOR if that does. A bare word is therefore no state, and one that
+ * happens to be CBOR is what it is there ("bad" is the text "ad"): who sends words quotes them, or names a format.
+ */
+function createLookingDecoder({ json, line, csv, msgpack, cbor }: Decoders): Decoder {
+  return (payload, context, sink) => {
+    if (payload.length === 0) return EMPTY;
+    if (mayBeJson(payload)) {
+      const fault = json(payload, context, sink);
+      if (fault === undefined || fault.code === 'no_reading') return fault;
+    }
+    if (isUtf8(payload)) {
+      const bytes = bufferOf(payload);
+      if (looksLikeLines(bytes)) return line(payload, context, sink);
+      if (looksLikeCsv(bytes.toString('utf8'))) return csv(payload, context, sink);
+    }
+    const notMessagePack = msgpack(payload, context, sink);
+    if (notMessagePack?.code !== 'payload_unreadable') return notMessagePack;
+    const notCbor = cbor(payload, context, sink);
+    if (notCbor?.code !== 'payload_unreadable') return notCbor;
+    return isPlainText(payload) ? NOT_JSON : UNKNOWN;
+  };
+}
+
+/** Makes a decoder of all formats. What it remembers of one payload (keys, tags, zones) makes the next one faster. */
+export function createPayloadDecoder(): DecodePayload {
+  const readText = createTextCache();
+  const zones = createZones();
+  const decoders: Decoders = {
+    json: decodeJson,
+    msgpack: createMessagePackDecoder(readText),
+    cbor: createCborDecoder(readText),
+    line: createLineProtocolDecoder(readText),
+    csv: decodeCsv,
+  };
+  const looking = limitReadings(createLookingDecoder(decoders));
+  const limited: Decoders = {
+    json: limitReadings(decoders.json),
+    msgpack: limitReadings(decoders.msgpack),
+    cbor: limitReadings(decoders.cbor),
+    line: limitReadings(decoders.line),
+    csv: limitReadings(decoders.csv),
+  };
+
+  return ({ payload, contentType, format }, context, sink) => {
+    let plain = payload;
+    if (isCompressed(payload)) {
+      const inflated = inflate(payload);
+      if ('code' in inflated) return inflated;
+      if (isCompressed(inflated)) return COMPRESSED_TWICE;
+      plain = inflated;
+    }
+    const named = contentType === undefined ? undefined : formatOfContentType(contentType);
+    const chosen = named ?? format;
+    const decode = chosen === undefined ? looking : limited[chosen];
+    const zone = context.timeZone === undefined ? undefined : zones.zone(context.timeZone);
+    return decode(plain, zone === undefined ? context : { ...context, zone }, sink);
+  };
+}
+
+/** Reads one payload. Where many come, `createPayloadDecoder` once and use that. */
 export function decodePayload(
-  { payload }: Payload,
+  payload: Payload,
   context: DecodeContext,
   sink: ReadingSink,
 ): Fault | undefined {
-  return decodeJson(payload, context, sink);
+  return createPayloadDecoder()(payload, context, sink);
 }

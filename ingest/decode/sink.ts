@@ -1,5 +1,6 @@
 // What decoders write readings into: calls instead of objects, because there is one call a reading on the hot path.
 import type { Fault } from '../fault.ts';
+import type { Zone } from './zone.ts';
 
 export type { Fault } from '../fault.ts';
 
@@ -35,9 +36,15 @@ export interface DecodeContext {
   readonly timeZone?: string;
 }
 
+/** As decoders are told it. */
+export interface ReadContext extends DecodeContext {
+  /** That of `timeZone`. */
+  readonly zone?: Zone;
+}
+
 /** Reads a payload into `sink`. Gives back why it cannot be read as a whole; then the sink was not called. */
 export type Decoder = (
   payload: Uint8Array,
-  context: DecodeContext,
+  context: ReadContext,
   sink: ReadingSink,
 ) => Fault | undefined;

@@ -1,11 +1,10 @@
 // Times as devices write them: RFC 3339 text, or a number whose magnitude tells its unit.
+import type { Zone } from './zone.ts';
 
 /** 1990-01-01: below it lie clocks that were never set. */
 const FLOOR_US = Date.UTC(1990, 0, 1) * 1000;
 const AHEAD_MAX_US = 86_400_000_000;
 
-const RFC3339 =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,18}))?(?:[Zz]|([+-])(\d\d):?(\d\d))$/;
 const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$/;
 
 /** A time in µs since 1970 from a number of s, ms, µs or ns; the bounds are those of InfluxDB 3. */
@@ -18,38 +17,99 @@ function fromNumber(value: number): number {
 }
 
 function daysInMonth(year: number, month: number): number {
-  return new Date(Date.UTC(year, month, 0)).getUTCDate();
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+/** The number that `count` digits at `at` write, NaN where one of them is none. */
+function digitsAt(text: string, at: number, count: number): number {
+  let value = 0;
+  for (let index = at; index < at + count; index++) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+function charIs(text: string, at: number, allowed: string): boolean {
+  return at < text.length && allowed.includes(text[at] as string);
+}
+
+/** The date and time of day with which a text begins, in ms as if it were UTC's; NaN where there is none. */
+function wholeMs(text: string): number {
+  const year = digitsAt(text, 0, 4);
+  const month = digitsAt(text, 5, 2);
+  const day = digitsAt(text, 8, 2);
+  const hour = digitsAt(text, 11, 2);
+  const minute = digitsAt(text, 14, 2);
+  const second = digitsAt(text, 17, 2);
+  const isWritten =
+    charIs(text, 4, '-') &&
+    charIs(text, 7, '-') &&
+    charIs(text, 10, 'Tt ') &&
+    charIs(text, 13, ':') &&
+    charIs(text, 16, ':');
+  // A second of 60 is a leap second: it is the next minute's first. Comparisons with NaN are false.
+  const isInRange =
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= daysInMonth(year, month) &&
+    hour <= 23 &&
+    minute <= 59 &&
+    second <= 60;
+  if (!isWritten || !isInRange) return Number.NaN;
+  // Date.UTC takes years below 100 for those of the last century; they are out of range all the same.
+  return Date.UTC(year, month - 1, day, hour, minute, second);
 }
 
 /** A time in µs since 1970 from RFC 3339 text (clause 5.6), NaN where it is none. A fraction is rounded to the µs. */
-function fromText(text: string): number {
-  const parts = RFC3339.exec(text);
-  if (parts === null) return NUMBER.test(text) ? fromNumber(Number(text)) : Number.NaN;
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  // A second of 60 is a leap second: it is the next minute's first.
-  if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 60) return Number.NaN;
-  if (day < 1 || day > daysInMonth(year, month)) return Number.NaN;
-  const offsetHour = Number(parts[9] ?? 0);
-  const offsetMinute = Number(parts[10] ?? 0);
-  if (offsetHour > 23 || offsetMinute > 59) return Number.NaN;
-  const offsetMs = (offsetHour * 60 + offsetMinute) * (parts[8] === '-' ? -60_000 : 60_000);
-  const wholeMs = Date.UTC(year, month - 1, day, hour, minute, second) - offsetMs;
-  const fraction = parts[7] === undefined ? 0 : Math.round(Number(`0.${parts[7]}`) * 1e6);
-  return wholeMs * 1000 + fraction;
+function fromRfc3339(text: string, zone: Zone | undefined): number {
+  const localMs = wholeMs(text);
+  if (Number.isNaN(localMs)) return Number.NaN;
+  let at = 19;
+  let fractionUs = 0;
+  if (charIs(text, at, '.,')) {
+    const first = ++at;
+    let digit = digitsAt(text, at, 1);
+    if (Number.isNaN(digit)) return Number.NaN;
+    for (; !Number.isNaN(digit); digit = digitsAt(text, ++at, 1)) {
+      const place = at - first;
+      if (place < 6) fractionUs += digit * 10 ** (5 - place);
+      else if (place === 6 && digit >= 5) fractionUs++;
+    }
+  }
+  if (at === text.length) {
+    return zone === undefined ? Number.NaN : zone.toUtcMs(localMs) * 1000 + fractionUs;
+  }
+  if (charIs(text, at, 'Zz')) {
+    return at + 1 === text.length ? localMs * 1000 + fractionUs : Number.NaN;
+  }
+  const colon = charIs(text, at + 3, ':') ? 1 : 0;
+  const hours = digitsAt(text, at + 1, 2);
+  const minutes = digitsAt(text, at + 3 + colon, 2);
+  const isOffset = charIs(text, at, '+-') && hours <= 23 && minutes <= 59;
+  if (!isOffset || text.length !== at + 5 + colon) return Number.NaN;
+  const offsetMs = (hours * 60 + minutes) * (text[at] === '-' ? -60_000 : 60_000);
+  return (localMs - offsetMs) * 1000 + fractionUs;
 }
 
-/** Reads a time; NaN where `value` is none. */
-export function parseTimeUs(value: unknown): number {
+/** Reads a time; NaN where `value` is none. Text without an offset is a local time of `zone`, and none without that. */
+export function parseTimeUs(value: unknown, zone?: Zone): number {
   if (typeof value === 'number') return fromNumber(value);
-  if (typeof value === 'string') return fromText(value);
-  return Number.NaN;
+  if (typeof value !== 'string') return Number.NaN;
+  const timeUs = fromRfc3339(value, zone);
+  if (!Number.isNaN(timeUs)) return timeUs;
+  return NUMBER.test(value) ? fromNumber(Number(value)) : Number.NaN;
+}
+
+/** As `parseTimeUs`, for `digits` of an integer that a double may not hold: from 16 digits on it is µs or ns. */
+export function digitsToUs(digits: string): number {
+  if (digits.length < 16) return fromNumber(Number(digits));
+  const value = BigInt(digits);
+  // To the nearest µs; what is far beyond any time loses nothing by becoming a double.
+  return value < 5_000_000_000_000_000n ? Number(value) : Number((value + 500n) / 1000n);
 }
 
 /** Whether a reading of that time may be kept: neither before 1990 nor more than a day ahead. */
