@@ -1,8 +1,9 @@
 import type { Client } from '../transaction.ts';
 
 const DROP_DEAD_LETTER_CHUNKS = `
-select count(drop_chunks('tailrace.dead_letter',
-  older_than => timestamptz 'epoch' + $1::float8 * interval '1 millisecond'))::int4 as chunks`;
+select count(*)::int4 as chunks from (
+  select drop_chunks('tailrace.dead_letter',
+    older_than => timestamptz 'epoch' + $1::float8 * interval '1 millisecond')) as dropped`;
 
 const DELETE_EMPTY_DAYS = `
 delete from tailrace.dead_letter_day
