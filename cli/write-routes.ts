@@ -19,8 +19,8 @@ const BODY: BytesBody = {
     '`Content-Type` or else by looking; gzip or zstd around it, which `Content-Encoding` may say.',
   examples: {
     'application/json': '{"ts":"2026-06-01T12:00:00Z","value":17.5}',
-    'text/plain': 'weather,site=north temperature=17.5 1780315200000000000',
-    'text/csv': 'time,pressure,flow\n2026-06-01T12:00:00Z,17.5,3',
+    'text/plain': 'weather,station=7 temperature=17.5 1780315200000000000',
+    'text/csv': 'time,inlet,outlet\n2026-06-01T12:00:00Z,17.5,3',
   },
 };
 
@@ -38,7 +38,7 @@ const PARAMETERS: readonly Parameter[] = [
       'The channel, which may have slashes. A payload of several values appends `/` and their keys; without a channel ' +
       'the keys alone are the channels.',
     schema: { type: 'string' },
-    example: 'mud/pressure',
+    example: 'pumps/2/flow',
   },
 ];
 

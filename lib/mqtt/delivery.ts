@@ -45,6 +45,8 @@ export interface DeliveryOptions {
 }
 
 const RECONNECT_MS = 500;
+/** How long a broker that is away is waited for: as long as one takes to restart. */
+const AWAY_MAX_MS = 3_000;
 /** What a PUBLISH has beside topic, payload and content type, at most. */
 const OVERHEAD_BYTES = 64;
 /** MQTT 5 clause 3.4.2.1: taken, but nobody is subscribed. */
@@ -114,16 +116,17 @@ function stayConnected({ url, clientId, log }: DeliveryOptions) {
     window,
     /** Waits for the broker, and gives what it allows. */
     async terms(signal: AbortSignal): Promise<Terms> {
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(AWAY_MAX_MS)]);
       while (terms === undefined) {
-        if (signal.aborted) throw unavailable(`The broker cannot be reached${because(reason)}.`);
+        if (patience.aborted) throw unavailable(`The broker cannot be reached${because(reason)}.`);
         await new Promise<void>((resolve) => {
           const done = () => {
             listeners.delete(done);
-            signal.removeEventListener('abort', done);
+            patience.removeEventListener('abort', done);
             resolve();
           };
           listeners.add(done);
-          signal.addEventListener('abort', done, { once: true });
+          patience.addEventListener('abort', done, { once: true });
         });
       }
       return terms;

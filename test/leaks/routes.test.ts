@@ -36,6 +36,11 @@ function ranges(): Case[] {
 
 const revocation = { method: 'POST', headers: { 'content-type': 'application/json' } };
 
+function writes(path: string): Case[] {
+  const how = { action: 'nothing', path, method: 'POST' } as const;
+  return ['mud pressure=1', 'nonsense', ''].map((body) => ({ ...how, body }));
+}
+
 /** Every route that the server has, each with the ways in which it is asked. */
 const CASES: Readonly<Record<string, readonly Case[]>> = {
   'GET /v1/series': [
@@ -79,6 +84,12 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     },
     { action: 'nothing', path: '/v1/revocations', ...revocation, body: '{"nonsense":1}' },
   ],
+  // What is hidden and written to in writes.test.ts: here the log of decisions would say what was asked itself.
+  'POST /v1/write': writes('/v1/write?asset=rig-nowhere'),
+  'POST /api/v2/write': writes('/api/v2/write?bucket=rig-nowhere'),
+  'POST /write': writes('/write?db=rig-nowhere'),
+  'POST /query': [{ action: 'nothing', path: '/query?q=SHOW+SERIES', method: 'POST', body: '' }],
+  'GET /ping': [{ action: 'nothing', path: '/ping' }],
   'GET /v1/sign-in': [{ action: 'nothing', path: '/v1/sign-in' }],
   'GET /healthz': [{ action: 'nothing', path: '/healthz' }],
   'GET /readyz': [{ action: 'nothing', path: '/readyz' }],

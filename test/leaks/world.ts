@@ -1,5 +1,8 @@
 // A world with something to hide: series of two tenants, each name, label and value of which is found nowhere else, so
 // that whatever is shown can be told from what it should not have been.
+import { writeRoutes } from '../../cli/write-routes.ts';
+import { DEFAULT_RULES, fixedRules } from '../../ingest/topics/rules.ts';
+import { createWriteDoor } from '../../ingest/write/door.ts';
 import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
 import type { Decider, DecisionRequest, Policy } from '../../policies/decide/decision.ts';
@@ -139,8 +142,15 @@ export async function openWorld(series = SERIES, { refresh = true } = {}): Promi
   let nowMs = NOW_MS;
   let policy: Decider | undefined;
   let lastAsked: DecisionRequest | undefined;
+  // What is written over HTTP and let through goes nowhere.
+  const outlet = {
+    carriesContentType: async () => true,
+    publish: async () => {},
+  };
+  const door = createWriteDoor({ rules: fixedRules(DEFAULT_RULES), outlet, clock: () => nowMs });
   const server = await startTestQueryServer({
     database: database.database,
+    routes: writeRoutes(door),
     clock: () => nowMs,
     policy(shipped: Policy) {
       const changed = changeGrants(shipped, (grant, { claims, request }) => {
