@@ -165,7 +165,8 @@ function parseContents(
     document = parseDocument(text, {
       lineCounter,
       prettyErrors: false,
-      logLevel: 'silent',
+      // With 'silent' it says nothing of a second document.
+      logLevel: 'error',
       // Holds each key of a map against all others; ours are looked at as they are read.
       uniqueKeys: false,
     });
