@@ -1,7 +1,7 @@
 // The door for readings that do not come over MQTT: a payload is looked through, every series in it is authorised, and
 // then it is published as it came, so that it goes the way of all readings. Nothing here knows of HTTP.
 import type { Clock } from '../../lib/clock.ts';
-import { decodePayload } from '../decode/decode.ts';
+import { createPayloadDecoder } from '../decode/decode.ts';
 import type { Fault } from '../fault.ts';
 import { NO_CHANNEL } from '../topics/default-rule.ts';
 import type { LiveTopicRules } from '../topics/rules.ts';
@@ -72,6 +72,7 @@ function topicOf({ tenant, asset, channel }: WriteOrder): string {
 
 /** Makes the door. */
 export function createWriteDoor({ rules, outlet, clock }: WriteDoorOptions): WriteDoor {
+  const decode = createPayloadDecoder();
   return {
     async write(order, mayWrite) {
       const topic = topicOf(order);
@@ -85,7 +86,7 @@ export function createWriteDoor({ rules, outlet, clock }: WriteDoorOptions): Wri
       const { target } = match;
       const format = target.format === undefined ? {} : { format: target.format };
       const survey = surveyPayload(
-        (context, sink) => decodePayload({ payload, ...contentType, ...format }, context, sink),
+        (context, sink) => decode({ payload, ...contentType, ...format }, context, sink),
         target,
         clock() * 1_000,
         mayWrite,
