@@ -68,8 +68,8 @@ async function readiness(ground: Ground, ingest: IngestParts | undefined): Promi
     topic_rules: topicRulesFinding(ground),
   };
   if (ingest === undefined) return findings;
-  const { state } = ingest.writer;
-  findings.writer = { ok: state === 'writing', detail: state };
+  const { state, detail } = ingest.writer;
+  findings.writer = { ok: state === 'writing', detail };
   const receiving = ingest.receiving();
   findings.broker = { ok: receiving, detail: receiving ? 'receiving' : 'not connected' };
   return findings;

@@ -42,9 +42,21 @@ export async function transact<B, T>(
   work: (client: Client, begun: B) => Promise<T>,
 ): Promise<T> {
   // What was rolled back is thrown when the connection has been given back: it is as good as before.
-  const outcome = await withClient(database, (client) => attempt(client, begin, work));
+  const outcome = await withClient(database, async (client) => {
+    const attempted = await attempt(client, begin, work);
+    if (attempted.failed && isOfSession(attempted.cause)) throw attempted.cause;
+    return attempted;
+  });
   if (outcome.failed) throw outcome.cause;
   return outcome.result;
+}
+
+/**
+ * Whether what failed may be the session's own and never pass for it: one that began on a read-only server, or in a
+ * database that was read-only by default, stays so when the server does not (25006).
+ */
+function isOfSession(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === '25006';
 }
 
 /** `transact` on a connection that the caller has borrowed. */

@@ -38,6 +38,8 @@ export interface Lane {
   /** Resolves once the job is committed; rejects with code `stopped` only. */
   write(job: LaneJob): Promise<LaneOutcome>;
   readonly state: WriterState;
+  /** The code of the failure that the state comes from: an SQLSTATE, or a system's; undefined while writing. */
+  readonly trouble: string | undefined;
   /** Series whose first time is remembered. */
   readonly firstTimes: number;
   /** When what was under way has ended; the signal has to be aborted before. */
@@ -69,6 +71,7 @@ export function createLane(options: LaneOptions): Lane {
   const { database, log, stopping } = options;
   const firstTimes = createFirstTimes(options.firstTimesMax);
   let state: WriterState = 'writing';
+  let trouble: string | undefined;
   // A COPY that fails costs as much as one that does not. Conflicts come in runs (a broker sends again what was not
   // acknowledged), so the job after a conflict looks first.
   let firstPath: WritePath = 'copy';
@@ -104,15 +107,16 @@ export function createLane(options: LaneOptions): Lane {
 
   function report(failure: WriteFailure, cause: unknown, attempt: number, afterMs: number): void {
     const next = STATE_OF[failure];
-    enter(next);
+    enter(next, codeOf(cause) ?? failure);
     if (next === 'writing') return;
     const level = next === 'paused' ? 'error' : 'warn';
     log[level]({ err: cause, failure, attempt, retryMs: afterMs }, `writing is ${next}`);
   }
 
-  function enter(next: WriterState): void {
+  function enter(next: WriterState, code?: string): void {
     if (next === 'writing' && state !== 'writing') log.info('writing again');
     state = next;
+    trouble = next === 'writing' ? undefined : code;
   }
 
   async function pause(afterMs: number, cause: unknown): Promise<void> {
@@ -134,6 +138,9 @@ export function createLane(options: LaneOptions): Lane {
     },
     get state() {
       return state;
+    },
+    get trouble() {
+      return trouble;
     },
     get firstTimes() {
       return firstTimes.size;

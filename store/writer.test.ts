@@ -1,10 +1,9 @@
-import { connect, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
-import { type Database, driverOptions, openDatabase } from '../sql/connection.ts';
+import { type Database, openDatabase } from '../sql/connection.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
+import { openLine } from '../test/line.ts';
 import { ROW_OUTCOME, type WriteOutcome } from './readings.ts';
 import { batchOf, type RowOfBatch } from './testing.ts';
 import { createWriter } from './writer.ts';
@@ -240,55 +239,11 @@ describe('late readings', () => {
 });
 
 describe('a connection that fails', () => {
-  /** Passes bytes between clients and the database; told to, cuts the line once a COMMIT has been answered. */
-  async function openProxy() {
-    const { host = '', port } = driverOptions(opened.url).pg;
-    const target = host.startsWith('/')
-      ? { path: join(host, `.s.PGSQL.${port}`) }
-      : { host, port: port ?? 5432 };
-    const sockets = new Set<Socket>();
-    const proxy = { cutAtCommit: 0, refuse: false, url: '', close: async () => {} };
-    const server = createServer((client) => {
-      const upstream = connect(target);
-      let committing = false;
-      for (const socket of [client, upstream]) {
-        sockets.add(socket);
-        socket.on('error', () => undefined);
-        socket.on('close', () => {
-          client.destroy();
-          upstream.destroy();
-        });
-      }
-      if (proxy.refuse) client.destroy();
-      client.on('data', (bytes) => {
-        committing ||= proxy.cutAtCommit > 0 && bytes.includes('commit\0');
-        upstream.write(bytes);
-      });
-      upstream.on('data', (bytes) => {
-        if (!committing) client.write(bytes);
-        else if (bytes.includes('COMMIT')) {
-          proxy.cutAtCommit--;
-          client.destroy();
-        }
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('not listening');
-    const url = new URL(opened.url.replace('@/', '@localhost/'));
-    proxy.url = `postgres://postgres@127.0.0.1:${address.port}/${url.searchParams.get('dbname') ?? url.pathname.slice(1)}`;
-    proxy.close = async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    };
-    return proxy;
-  }
-
   it('in the middle of COMMIT makes neither loss nor double count', async () => {
-    const proxy = await openProxy();
-    const through = await openDatabase({ url: proxy.url, embedded: database.embedded, log });
+    const line = await openLine(opened.url);
+    const through = await openDatabase({ url: line.url, embedded: database.embedded, log });
     const writer = writerOn(through);
-    proxy.cutAtCommit = 2;
+    line.cutAtCommit = 2;
     const rows = Array.from({ length: 50 }, (_, i) => ({ id: 1, t: T + i, v: i }));
     const outcome = await writer.write(batchOf(rows));
     expect(counts(outcome)).toEqual([0, 50, 0, 0, 0]);
@@ -296,22 +251,22 @@ describe('a connection that fails', () => {
     expect(writer.state).toBe('writing');
     await writer.stop();
     await through.stop();
-    await proxy.close();
+    await line.close();
   });
 
   it('is waited for, and what waits is given up at stop', async () => {
-    const proxy = await openProxy();
-    const through = await openDatabase({ url: proxy.url, embedded: database.embedded, log });
+    const line = await openLine(opened.url);
+    const through = await openDatabase({ url: line.url, embedded: database.embedded, log });
     const writer = writerOn(through);
-    proxy.refuse = true;
+    line.refuse = true;
     const pending = writer.write(batchOf([{ id: 1, t: T, v: 1 }]));
     await expect.poll(() => writer.state).toBe('waiting');
-    proxy.refuse = false;
+    line.refuse = false;
     expect(counts(await pending)).toEqual([1, 0, 0, 0, 0]);
 
-    proxy.refuse = true;
+    line.refuse = true;
     await through.writer.query('select 1').catch(() => undefined);
-    await proxy.close();
+    await line.close();
     const lost = writer.write(batchOf([{ id: 1, t: T + 1, v: 1 }]));
     const rejected = expect(lost).rejects.toMatchObject({ code: 'stopped' });
     await expect.poll(() => writer.state).toBe('waiting');

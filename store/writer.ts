@@ -29,6 +29,8 @@ export interface Writer {
   write(batch: ReadingBatch): Promise<WriteOutcome>;
   /** That of the lane that is worst off. */
   readonly state: WriterState;
+  /** The state, and the code of the failure that it comes from, such as `paused (53100)`. For /readyz. */
+  readonly detail: string;
   /** Lets the attempts that are under way finish; ends all waiting. */
   stop(): Promise<void>;
 }
@@ -72,8 +74,8 @@ export function createWriter(options: WriterOptions): Writer {
       },
     }),
   );
-  const state = () =>
-    WORST_FIRST.find((worst) => lanes.some((lane) => lane.state === worst)) ?? 'writing';
+  const worst = () => worstOf(lanes);
+  const state = () => worst()?.state ?? 'writing';
   metrics.gauge('tailrace_writer_paused', '1 while the database takes no writes', () =>
     state() === 'writing' ? 0 : 1,
   );
@@ -98,11 +100,23 @@ export function createWriter(options: WriterOptions): Writer {
     get state() {
       return state();
     },
+    get detail() {
+      const trouble = worst()?.trouble;
+      return trouble === undefined ? state() : `${state()} (${trouble})`;
+    },
     async stop() {
       stopping.abort();
       await Promise.all(lanes.map((lane) => lane.ended()));
     },
   };
+}
+
+function worstOf(lanes: readonly Lane[]): Lane | undefined {
+  for (const state of WORST_FIRST) {
+    const lane = lanes.find((one) => one.state === state);
+    if (lane !== undefined) return lane;
+  }
+  return undefined;
 }
 
 /** Waits for every lane, also where one was stopped: until then the others read the batch's memory. */
