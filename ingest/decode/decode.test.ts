@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { Encoder as CborEncoder } from 'cbor-x';
 import { pack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { CONTEXT, tell } from '../../test/decoding.ts';
+import { CONTEXT, tell } from '../../test/payloads/decoding.ts';
 import { createPayloadDecoder, decodePayload, type Payload } from './decode.ts';
 
 const NOW_US = CONTEXT.defaultTimeUs;

@@ -21,9 +21,9 @@ import { createZones } from './zone.ts';
 export interface Payload {
   readonly payload: Uint8Array;
   /** MQTT 5 content type, or HTTP's. */
-  readonly contentType?: string;
+  readonly contentType?: string | undefined;
   /** What the topic's rule says. */
-  readonly format?: Format;
+  readonly format?: Format | undefined;
 }
 
 /** Reads a payload of any format into `sink`; as a `Decoder` otherwise. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CONTEXT, tell } from '../../test/decoding.ts';
+import { CONTEXT, tell } from '../../test/payloads/decoding.ts';
 import { decodeJson } from './json.ts';
 
 const NOW_US = CONTEXT.defaultTimeUs;

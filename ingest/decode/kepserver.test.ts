@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CONTEXT, tell } from '../../test/decoding.ts';
+import { CONTEXT, tell } from '../../test/payloads/decoding.ts';
 import { decodeJson } from './json.ts';
 
 const NOW_US = CONTEXT.defaultTimeUs;

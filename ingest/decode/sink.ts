@@ -33,7 +33,7 @@ export interface DecodeContext {
   readonly tenant: string;
   readonly asset: string;
   /** IANA name of the zone of times without an offset; without it such times are faults. */
-  readonly timeZone?: string;
+  readonly timeZone?: string | undefined;
 }
 
 /** As decoders are told it. */

@@ -1,7 +1,7 @@
 // What a decoder tells its sink, written down, and held against what a sink may rely on.
 import { expect } from 'vitest';
-import type { Decoder, ReadContext, ReadingSink } from '../ingest/decode/sink.ts';
-import { isTimeInRange } from '../ingest/decode/time.ts';
+import type { Decoder, ReadContext, ReadingSink } from '../../ingest/decode/sink.ts';
+import { isTimeInRange } from '../../ingest/decode/time.ts';
 
 const NOW_US = Date.UTC(2026, 0, 2) * 1000;
 
