@@ -15,7 +15,8 @@ import type { Topic } from './series-lookup.ts';
 interface Arrival {
   readonly message: InboundMessage;
   readonly acknowledge: () => void;
-  readonly tally: OutcomeTally | undefined;
+  readonly topic: Topic;
+  readonly more: AddOptions;
 }
 
 export interface Filling {
@@ -45,6 +46,7 @@ export interface AddOptions {
   readonly fault?: Fault | undefined;
 }
 
+const NOTHING_MORE: AddOptions = {};
 /** How long several tenants count as sending together after the last change from one to another. */
 const CONTENDED_FOR_MS = 1_000;
 /** Of a contended batch, what each tenant may have before the others have had as much. */
@@ -61,7 +63,7 @@ export function createFilling(
   clock: Clock,
   quota?: ReadingsQuota,
 ): Filling {
-  const queue = createFairQueue<Arrival & { readonly topic: Topic }>(QUANTUM);
+  const queue = createFairQueue<Arrival>(QUANTUM);
   const spares: Batch[] = [];
   let batch = createBatch();
   let queuedBytes = 0;
@@ -82,10 +84,15 @@ export function createFilling(
     lastTenant = tenant;
   }
 
-  function readInto(topic: Topic, { message, acknowledge, tally }: Arrival, fault?: Fault): number {
+  function readInto(
+    topic: Topic,
+    message: InboundMessage,
+    acknowledge: () => void,
+    more: AddOptions,
+  ): number {
     if (batch.messages.length === 0) openedMs = clock();
-    const readings = read(batch, topic, message, acknowledge, { tally, fault });
-    if (fault === undefined) quota?.take(topic.tenant, readings);
+    const readings = read(batch, topic, message, acknowledge, more);
+    if (quota !== undefined && more.fault === undefined) quota.take(topic.tenant, readings);
     return readings;
   }
 
@@ -95,7 +102,8 @@ export function createFilling(
       const next = queue.take(isFull(batch, bounds));
       if (next === undefined) return;
       queuedBytes -= bytesOf(next.message);
-      queue.charge(Math.max(1, readInto(next.topic, next)));
+      const { topic, message, acknowledge, more } = next;
+      queue.charge(Math.max(1, readInto(topic, message, acknowledge, more)));
     }
   }
 
@@ -118,16 +126,16 @@ export function createFilling(
     get openedMs() {
       return openedMs;
     },
-    add(topic, message, acknowledge, { tally, fault } = {}) {
+    add(topic, message, acknowledge, more = NOTHING_MORE) {
       noteTenant(topic.tenant);
-      const arrival = { message, acknowledge, tally };
-      if (fault !== undefined) readInto(topic, arrival, fault);
-      else if (!contended && queue.size === 0 && !isFull(batch, bounds)) readInto(topic, arrival);
-      else {
-        queue.push(topic.tenant, { ...arrival, topic });
-        queuedBytes += bytesOf(message);
-        refill();
+      const waits = contended || queue.size > 0 || isFull(batch, bounds);
+      if (!waits || more.fault !== undefined) {
+        readInto(topic, message, acknowledge, more);
+        return;
       }
+      queue.push(topic.tenant, { topic, message, acknowledge, more });
+      queuedBytes += bytesOf(message);
+      refill();
     },
     swap() {
       const swapped = batch;

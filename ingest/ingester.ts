@@ -100,13 +100,14 @@ export function createIngester(options: IngesterOptions): Ingester {
     const topic = lookup.topic(message.topic);
     const overMs = quota === undefined ? 0 : quota.waitMs(topic.tenant);
     // Who published it can be asked to wait, and so can who replays it.
-    const patient = message.publisher !== undefined || tally !== undefined;
+    const patient = overMs > 0 && (message.publisher !== undefined || tally !== undefined);
     const fault = overMs > 0 && !patient ? quota?.exceeded : undefined;
-    filling.add(topic, message, acknowledge, { tally, fault });
+    const more = tally === undefined && fault === undefined ? undefined : { tally, fault };
+    filling.add(topic, message, acknowledge, more);
     schedule.arrived();
     schedule.consider();
     const room = traffic.room();
-    if (overMs === 0 || !patient) return room;
+    if (!patient) return room;
     return Promise.all([room, pause(overMs, giveUp.signal)]).then(() => {});
   }
 

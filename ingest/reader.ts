@@ -38,6 +38,10 @@ export type DecodePayload = (
   sink: ReadingSink,
 ) => Fault | undefined;
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const EMPTY = new Uint8Array();
+
 /** Makes a reader. */
 export function createMessageReader(decode: DecodePayload, ledger: Ledger): MessageReader {
   // One sink for all messages: these say where it stands.
@@ -81,26 +85,31 @@ export function createMessageReader(decode: DecodePayload, ledger: Ledger): Mess
     },
   };
 
+  // One of each for all messages: decoders keep neither.
+  const payload: Mutable<Payload> = { payload: EMPTY, contentType: undefined, format: undefined };
+  const context: Mutable<DecodeContext> = {
+    receivedUs: 0,
+    defaultTimeUs: 0,
+    tenant: '',
+    asset: '',
+    timeZone: undefined,
+  };
+
   function read(message: InboundMessage, target: TopicTarget): Fault | undefined {
-    const { payload, contentType, receivedUs, userProperties } = message;
-    const time = deviceTime(userProperties, receivedUs);
+    const { receivedUs, userProperties } = message;
+    const time = userProperties === undefined ? receivedUs : deviceTime(userProperties, receivedUs);
     if (typeof time !== 'number') return time;
-    const { tenant, asset, format, timeZone } = target;
-    return decode(
-      {
-        payload,
-        ...(contentType === undefined ? {} : { contentType }),
-        ...(format === undefined ? {} : { format }),
-      },
-      {
-        receivedUs,
-        defaultTimeUs: time,
-        tenant,
-        asset,
-        ...(timeZone === undefined ? {} : { timeZone }),
-      },
-      sink,
-    );
+    payload.payload = message.payload;
+    payload.contentType = message.contentType;
+    payload.format = target.format;
+    context.receivedUs = receivedUs;
+    context.defaultTimeUs = time;
+    context.tenant = target.tenant;
+    context.asset = target.asset;
+    context.timeZone = target.timeZone;
+    const fault = decode(payload, context, sink);
+    payload.payload = EMPTY;
+    return fault;
   }
 
   return (into, of, message, acknowledge, { tally, fault: known }) => {

@@ -7,23 +7,18 @@ import { createPacketScanner, PACKET_TYPE_PUBACK } from './packet-scanner.ts';
 export interface HeldAcks {
   /** What MQTT.js is to use as its socket. */
   readonly stream: Duplex;
-  /** Notes a QoS 1 message, in the order of receipt. */
-  hold(messageId: number): HeldMessage;
+  /** Notes a QoS 1 message, in the order of receipt; gives its place in that order. */
+  hold(messageId: number): number;
   /**
    * Acknowledges a message. PUBACKs leave in the order of receipt (MQTT 3.1.1 clause 4.6), each as soon as its message
    * and all before it are acknowledged. After the connection has closed nothing leaves any more: a broker uses packet
    * identifiers again.
    */
-  release(message: HeldMessage): void;
+  release(place: number): void;
   /** Messages that are noted and not acknowledged yet. */
   heldCount(): number;
   /** Bytes received since the connection began: grows as long as the broker lives. */
   bytesReceived(): number;
-}
-
-export interface HeldMessage {
-  readonly messageId: number;
-  done: boolean;
 }
 
 /** A PUBACK without a reason code, which both versions read as success (MQTT 5 clause 3.4.2.1). */
@@ -46,9 +41,7 @@ function withoutPubacks(scanner: ReturnType<typeof createPacketScanner>, chunk: 
 /** Puts a stream over `socket` (TCP, TLS or a WebSocket's stream) that holds acknowledgements. */
 export function holdAcks(socket: Duplex): HeldAcks {
   const outgoing = createPacketScanner();
-  // A queue whose head moves: a shift of a long array costs its length.
-  let held: HeldMessage[] = [];
-  let head = 0;
+  const held = createHeldIds();
   let flushPlanned = false;
   let ending = false;
   let bytesReceived = 0;
@@ -71,8 +64,7 @@ export function holdAcks(socket: Duplex): HeldAcks {
       socket.end(done);
     },
     destroy: (error, done) => {
-      held = [];
-      head = 0;
+      held.clear();
       socket.destroy();
       done(error);
     },
@@ -89,36 +81,74 @@ export function holdAcks(socket: Duplex): HeldAcks {
   function flush(): void {
     flushPlanned = false;
     if (stream.destroyed || !socket.writable) return;
-    let end = head;
-    while (held[end]?.done) end++;
-    if (end === head) return;
-    const packets = Buffer.allocUnsafe((end - head) * 4);
-    for (let i = head; i < end; i++) {
-      writePuback(packets, (i - head) * 4, (held[i] as HeldMessage).messageId);
-    }
-    head = end;
-    if (head > 1024 && head * 2 > held.length) {
-      held = held.slice(head);
-      head = 0;
-    }
+    const count = held.countDone();
+    if (count === 0) return;
+    const packets = Buffer.allocUnsafe(count * 4);
+    for (let i = 0; i < count; i++) writePuback(packets, i * 4, held.take());
     socket.write(packets);
   }
 
   return {
     stream,
-    hold(messageId) {
-      const message = { messageId, done: false };
-      held.push(message);
-      return message;
-    },
-    release(message) {
-      message.done = true;
-      if (flushPlanned || stream.destroyed) return;
+    hold: held.add,
+    release(place) {
+      if (stream.destroyed) return;
+      held.finish(place);
+      if (flushPlanned) return;
       // A batch acknowledges thousands at once: one write for all of them.
       flushPlanned = true;
       queueMicrotask(flush);
     },
-    heldCount: () => held.length - head,
+    heldCount: () => held.count(),
     bytesReceived: () => bytesReceived,
+  };
+}
+
+const FIRST_CAPACITY = 1024;
+
+/** Packet identifiers in the order of receipt, as a ring of numbers: an object for each would live for a COMMIT. */
+function createHeldIds() {
+  let ids = new Uint16Array(FIRST_CAPACITY);
+  let done = new Uint8Array(FIRST_CAPACITY);
+  /** Places of the first that is held, and of the next that comes; the ring's size is a power of two. */
+  let head = 0;
+  let tail = 0;
+
+  function grow(): void {
+    const largerIds = new Uint16Array(ids.length * 2);
+    const largerDone = new Uint8Array(ids.length * 2);
+    for (let place = head; place < tail; place++) {
+      const from = place % ids.length;
+      const to = place % largerIds.length;
+      largerIds[to] = ids[from] as number;
+      largerDone[to] = done[from] as number;
+    }
+    ids = largerIds;
+    done = largerDone;
+  }
+
+  return {
+    add(messageId: number): number {
+      if (tail - head === ids.length) grow();
+      const at = tail % ids.length;
+      ids[at] = messageId;
+      done[at] = 0;
+      return tail++;
+    },
+    finish(place: number): void {
+      if (place >= head) done[place % ids.length] = 1;
+    },
+    /** How many at the head are done. */
+    countDone(): number {
+      let end = head;
+      while (end < tail && done[end % ids.length] === 1) end++;
+      return end - head;
+    },
+    /** Takes the first. */
+    take: () => ids[head++ % ids.length] as number,
+    count: () => tail - head,
+    clear(): void {
+      head = tail;
+    },
   };
 }
