@@ -217,6 +217,12 @@ function grantFilters(
   };
 }
 
+function closedSilently({ clientId }: SubscriptionOptions, answered: boolean): string {
+  const reason = 'the connection was closed';
+  if (!answered) return reason;
+  return `${reason}; if that goes on, another client may have the id ${clientId}, too (MQTT_CLIENT_ID)`;
+}
+
 /** Opens a connection and subscribes. */
 export function connectToBroker(connection: ConnectionOptions): BrokerConnection {
   const { options } = connection;
@@ -252,7 +258,7 @@ export function connectToBroker(connection: ConnectionOptions): BrokerConnection
     client.once('close', () => {
       delivery.pause();
       resolve({
-        reason: fault?.message ?? 'the connection was closed',
+        reason: fault?.message ?? closedSilently(options, answered),
         refusesVersion: !answered && VERSION_REFUSALS.includes(fault?.code),
         silent: !answered && fault === undefined,
         takenOver,

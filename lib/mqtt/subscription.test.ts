@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startMosquitto } from '../../test/mosquitto.ts';
 import { createLog } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
+import { startEmbeddedBroker } from './embedded-broker.ts';
 import type { InboundMessage } from './message.ts';
 import { reconnectDelayMs, type SubscriptionOptions, startSubscription } from './subscription.ts';
 
@@ -218,6 +219,127 @@ describe('a subscription at a real mosquitto', () => {
     await received(2);
     expect(messages.map(({ dup }) => dup)).toEqual([false, false]);
   });
+});
+
+describe('filters of a subscription', () => {
+  const filters = ['a/#', 'b/+'];
+
+  /** Publishes to each topic in turn, and gives the topics that came. */
+  async function topicsHeard(url: string, topics: readonly string[], heard: InboundMessage[]) {
+    const client = await publisher(url);
+    const from = heard.length;
+    // What the last one says came after all the others.
+    for (const topic of [...topics, 'always']) await client.publishAsync(topic, '1', { qos: 1 });
+    while (heard.at(-1)?.topic !== 'always' || heard.length === from) await setTimeout(5);
+    return heard.slice(from, -1).map(({ topic }) => topic);
+  }
+
+  /** A handler that acknowledges at once. */
+  function listener() {
+    const heard: InboundMessage[] = [];
+    const handler: SubscriptionOptions['handler'] = (message, acknowledge) => {
+      heard.push(message);
+      acknowledge();
+      return undefined;
+    };
+    return { heard, handler };
+  }
+
+  it.each([{ shareGroup: 'g' }, {}])('change without a reconnection %j', async (group) => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    const { heard, handler } = listener();
+    const subscription = subscribe({
+      ...{ url: broker.url, handler, filters: [...filters, 'always'] },
+      ...group,
+    });
+    await subscription.ready;
+    const topics = ['a/1', 'b/1', 'c/1'];
+    expect(await topicsHeard(broker.url, topics, heard)).toEqual(['a/1', 'b/1']);
+    subscription.setFilters(['b/+', 'c/+', 'd/+', 'always']);
+    subscription.setFilters(['b/+', 'c/+', 'always']);
+    await expect
+      .poll(() => topicsHeard(broker.url, topics, heard), { timeout: 20_000 })
+      .toEqual(['b/1', 'c/1']);
+    expect(subscription.subscribed()).toBe(true);
+  });
+
+  it('are those of now, also where the session had others before this process', async () => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    let kept: readonly string[] = [];
+    const filterMemory = {
+      load: () => kept,
+      save(some: readonly string[]) {
+        kept = some;
+      },
+    };
+    const first = listener();
+    const before = { url: broker.url, filterMemory, filters, shareGroup: 'g' };
+    const earlier = subscribe({ ...before, handler: first.handler });
+    await earlier.ready;
+    await earlier.stop();
+    expect(kept).toEqual(['$share/g/a/#', '$share/g/b/+']);
+    const { heard, handler } = listener();
+    const now = { url: broker.url, filterMemory, filters: ['b/+', 'c/+', 'always'], handler };
+    await subscribe(now).ready;
+    await expect
+      .poll(() => topicsHeard(broker.url, ['a/1', 'b/1', 'c/1'], heard), { timeout: 20_000 })
+      .toEqual(['b/1', 'c/1']);
+    expect(kept).toEqual(['b/+', 'c/+', 'always']);
+  });
+
+  it('that the broker refuses keep the others from nothing, and are said to be missing', async () => {
+    const broker = await startEmbeddedBroker({
+      ...{ host: '127.0.0.1', port: 0, metrics: createMetrics(), log: createLog('silent') },
+      clock: Date.now,
+      handler: (_, acknowledge) => void acknowledge(),
+      authenticate: async () => ({ tenant: undefined }),
+      authorizePublish: () => true,
+      authorizeSubscribe: (_, filter) => filter !== 'b/#',
+      authorizeForward: () => true,
+    });
+    owned(broker, (b) => b.stop());
+    const { heard, handler } = listener();
+    const subscription = subscribe({ url: broker.url, handler, filters: ['a/#', 'b/#', 'always'] });
+    await subscription.ready;
+    expect(await topicsHeard(broker.url, ['a/1', 'b/1'], heard)).toEqual(['a/1']);
+    expect(subscription.subscribed()).toBe(false);
+    subscription.setFilters(['a/#', 'always']);
+    await expect.poll(() => subscription.subscribed()).toBe(true);
+  });
+
+  it('may be thousands', async () => {
+    const broker = owned(await startMosquitto(), (b) => b.remove());
+    const { heard, handler } = listener();
+    const many = Array.from({ length: 5_000 }, (_, i) => `plants/p${i}/+`);
+    await subscribe({ url: broker.url, handler, filters: [...many, 'always'] }).ready;
+    const topics = ['plants/p0/a', 'plants/p4999/a'];
+    expect(await topicsHeard(broker.url, topics, heard)).toEqual(topics);
+  });
+});
+
+it('says that another client took the session, where the broker does', async () => {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.on('error', () => {});
+    socket.on('data', (packet) => {
+      if (packet[0] === 0x10) socket.write(Buffer.from([0x20, 3, 0, 0, 0]));
+      if (packet[0] !== 0x82) return;
+      const [, , high = 0, low = 0] = packet;
+      socket.end(Buffer.from([0x90, 4, high, low, 0, 1, 0xe0, 2, 142, 0]));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  owned(server, (s) => new Promise((resolve) => s.close(resolve)));
+  const reasons: string[] = [];
+  const log = createLog('silent');
+  log.warn = ({ reason }: { reason: string }) => void reasons.push(reason);
+  const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await subscribe({ url, handler: () => undefined, log }).ready;
+  await expect
+    .poll(() => reasons)
+    .toEqual([expect.stringContaining('a MQTT_CLIENT_ID of its own')]);
+  expect(connections).toBe(1);
 });
 
 describe('a subscription at a broker that speaks MQTT 3.1.1 only', () => {

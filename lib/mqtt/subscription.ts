@@ -46,6 +46,8 @@ export interface Subscription extends Part {
 
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 5_000;
+/** A connection that stood for so long was not taken by another process that does the same. */
+const LASTING_MS = 10_000;
 /** After so many the wait grows no longer. */
 const ATTEMPTS_SLOWEST = 6;
 
@@ -151,8 +153,9 @@ async function stayConnected(story: Story): Promise<void> {
       version,
     });
     story.connection = connection;
-    if (await connection.subscribed) {
-      failures = 0;
+    const sinceMs = performance.now();
+    const subscribed = await connection.subscribed;
+    if (subscribed) {
       lastReason = undefined;
       story.granted = true;
       story.onGranted();
@@ -169,8 +172,9 @@ async function stayConnected(story: Story): Promise<void> {
     refusesFive ||= end.refusesVersion && version === 5;
     // Some brokers of the time before MQTT 5 close without a word, so a silent end is answered with the other version.
     version = refusesFive || (end.silent && version === 5) ? 4 : 5;
-    // Two processes of one id would take the session from each other without end.
+    // Two processes of one id take the session from each other without end; most brokers close without a word then.
     if (end.takenOver) failures = ATTEMPTS_SLOWEST;
+    else if (subscribed && performance.now() - sinceMs > LASTING_MS) failures = 0;
     await pause(story, reconnectDelayMs(failures++, Math.random()));
   }
 }
