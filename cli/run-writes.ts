@@ -28,11 +28,11 @@ function until(signal: AbortSignal, work: Promise<void>): Promise<void> {
 }
 
 /** The broker of this process: what is published there is committed. */
-function ownOutlet(publish: PublishOwn): Outlet {
+export function ownOutlet(publish: PublishOwn, waitMaxMs: number = WAIT_MAX_MS): Outlet {
   return {
     carriesContentType: () => Promise.resolve(true),
     publish({ tenant, topic, payload, contentType }) {
-      const signal = AbortSignal.timeout(WAIT_MAX_MS);
+      const signal = AbortSignal.timeout(waitMaxMs);
       const typed = contentType === undefined ? {} : { contentType };
       const publisher = { clientId: 'http', tenant };
       return until(signal, publish({ topic, payload, publisher, ...typed }, signal));

@@ -49,6 +49,8 @@ const RECONNECT_MS = 500;
 const AWAY_MAX_MS = 3_000;
 /** What a PUBLISH has beside topic, payload and content type, at most. */
 const OVERHEAD_BYTES = 64;
+/** What ingesters take (Maximum Packet Size): a broker drops what is larger without a word. */
+const PACKET_BYTES_MAX = 16 * 1024 * 1024;
 /** MQTT 5 clause 3.4.2.1: taken, but nobody is subscribed. */
 const NO_MATCHING_SUBSCRIBERS = 0x10;
 /** Of a CONNACK: MQTT 3.1.1 clause 3.2.2.3, MQTT 5 clause 3.2.2.2. */
@@ -68,7 +70,7 @@ interface Terms {
 function termsOf({ properties }: IConnackPacket, version: 4 | 5): Terms {
   return {
     version,
-    packetBytesMax: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    packetBytesMax: Math.min(PACKET_BYTES_MAX, properties?.maximumPacketSize ?? PACKET_BYTES_MAX),
     windowMax: properties?.receiveMaximum ?? 65_535,
   };
 }
@@ -77,7 +79,7 @@ function termsOf({ properties }: IConnackPacket, version: 4 | 5): Terms {
 function stayConnected({ url, clientId, log }: DeliveryOptions) {
   const client = connect(url, {
     ...{ clientId, clean: true, protocolVersion: 5, reconnectPeriod: RECONNECT_MS },
-    ...{ connectTimeout: 5_000, resubscribe: false },
+    ...{ connectTimeout: 5_000, resubscribe: false, reconnectOnConnackError: true },
   });
   const { options } = client;
   const window = createWindow();
@@ -247,7 +249,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const { client, terms, window } = connected();
         const { version, packetBytesMax } = await terms(signal);
         if (bytes > packetBytesMax) {
-          const detail = `The broker takes ${packetBytesMax} bytes at most: send less at a time.`;
+          const detail = `With its topic it may have ${packetBytesMax} bytes at this broker: send less at a time.`;
           throw new TailraceError('body_too_large', detail);
         }
         if (version === 4 && contentType !== '') {
