@@ -37,7 +37,7 @@ it(`is stopped for ${OUTAGE_S} s, which is longer than the keepalive: all is in 
     const acknowledged = rig.tap.acknowledged.size;
     await eventually(
       () => readReadiness(rig.program),
-      ({ parts }) => parts.writer?.detail === 'waiting',
+      ({ parts }) => parts.writer?.detail?.startsWith('waiting') === true,
       PATIENCE_MS,
     );
     while (Date.now() < until) {

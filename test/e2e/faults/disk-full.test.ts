@@ -33,7 +33,8 @@ it('pauses, acknowledges nothing, and goes on when there is room', async () => {
       await pausedTimes(rig, 3);
       expect(rig.tap.acknowledged.size).toBe(acknowledged);
       const { status, parts } = await readReadiness(rig.program);
-      expect([status, parts.writer]).toEqual([503, { ok: false, detail: 'paused' }]);
+      expect([status, parts.writer?.ok]).toEqual([503, false]);
+      expect(parts.writer?.detail).toMatch(/^paused/);
       expect((await readAccount(rig.program)).inFlight).toBeGreaterThan(0);
       expectCalm(rig.program);
       await rig.check();

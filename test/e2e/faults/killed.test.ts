@@ -5,15 +5,15 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { createLog } from '../../lib/log.ts';
-import { embeddedUrl, startEmbeddedDatabase } from '../../sql/embedded/engine.ts';
-import { type Device, startDevice } from '../device.ts';
-import { freePort, startMosquitto } from '../mosquitto.ts';
-import { eventually, startProgram, withDataDir } from '../program.ts';
+import { createLog } from '../../../lib/log.ts';
+import { embeddedUrl, startEmbeddedDatabase } from '../../../sql/embedded/engine.ts';
+import { type Device, startDevice } from '../../device.ts';
+import { freePort, startMosquitto } from '../../mosquitto.ts';
+import { eventually, startProgram, withDataDir } from '../../program.ts';
+import { withClient } from './oracles.ts';
 
-const CHILD = fileURLToPath(new URL('../crash-child.mjs', import.meta.url));
+const CHILD = fileURLToPath(new URL('../../crash-child.mjs', import.meta.url));
 const CHANNELS = 20;
 const MESSAGES_PER_RUN = 20_000;
 const DRAIN_MAX_MS = 60_000;
@@ -56,16 +56,6 @@ async function storedValues(url: string): Promise<Set<number>> {
     expect(values.size, 'a reading is stored twice').toBe(rows.length);
     return values;
   });
-}
-
-async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await use(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** Waits until so many readings are stored, and sees that they are all of them. */
