@@ -75,6 +75,12 @@ export function endSignal(): Promise<NodeJS.Signals> {
   });
 }
 
+/**
+ * Parts that drain have bounds of their own, and a database that hangs has none. Ending all the same is safe: what was
+ * not acknowledged is sent again.
+ */
+const STOP_MAX_MS = 60_000;
+
 /** Runs until it is told to end, and drains. */
 export async function runProcess(config: Config, halves: Halves): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
@@ -82,6 +88,11 @@ export async function runProcess(config: Config, halves: Halves): Promise<void> 
   const signal = endSignal();
   await start(config, halves, log, lifecycle);
   log.info({ signal: await signal }, 'draining');
+  const overdue = setTimeout(() => {
+    log.fatal('ending though not everything has stopped: does the database hang?');
+    process.exit(1);
+  }, STOP_MAX_MS);
   await lifecycle.stop();
+  clearTimeout(overdue);
   log.info('stopped');
 }
