@@ -121,7 +121,7 @@ async function readAccount(program: Program): Promise<Record<string, number>> {
 it('restarts them one after the other under load, and loses and doubles nothing', async () => {
   await withDataDir(async (dataDir) => {
     const plant = await openPlant(dataDir);
-    const members = [await plant.ingester('start'), await plant.ingester('start')];
+    const members = await Promise.all([plant.ingester('start'), plant.ingester('start')]);
     let messages = 0;
     for (const [index, member] of members.entries()) {
       await underLoad(plant);
@@ -148,7 +148,7 @@ it('restarts them one after the other under load, and loses and doubles nothing'
 it('kills them one after the other at full rate, and loses and doubles nothing', async () => {
   await withDataDir(async (dataDir) => {
     const plant = await openPlant(dataDir);
-    const members = [await plant.ingester('ingest'), await plant.ingester('ingest')];
+    const members = await Promise.all([plant.ingester('ingest'), plant.ingester('ingest')]);
     let messages = 0;
     for (const [index, member] of members.entries()) {
       await underLoad(plant);
