@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { decompress } from 'fzstd';
 import { describe, expect, it } from 'vitest';
 import { ZSTD_FRAMES } from '../../test/payloads/zstd-frames.ts';
 import { INFLATED_BYTES_MAX, inflate, isCompressed } from './compressed.ts';
@@ -70,8 +71,10 @@ describe('gzip', () => {
 });
 
 describe('zstd', () => {
-  it.each(ZSTD_FRAMES)('of %# is inflated: %s, made with %s', (text, _options, base64) => {
-    expect(inflated(Buffer.from(base64, 'base64'))).toBe(text);
+  it.each(ZSTD_FRAMES)('is inflated, made with %s', (_options, text, base64) => {
+    const payload = Buffer.from(base64, 'base64');
+    expect(inflated(payload)).toBe(text);
+    expect(Buffer.from(decompress(payload)).toString('utf8')).toBe(text);
   });
 
   it.each<[string, Uint8Array, string]>([
@@ -96,6 +99,9 @@ describe('zstd', () => {
     ['without a last block', frame('00 58', raw('7', false))],
     ['a block of no type', frame('00 58', [true, 3, 1, Buffer.of(0)])],
     ['a block too large', frame('00 58', [true, 1, 200_000, Buffer.of(0)])],
+    ['a compressed block of nothing', frame('00 58', [true, 2, 0, Buffer.of()])],
+    ['a size that is not what it holds', frame('20 02', raw('7'))],
+    ['more than it says', frame('20 01', raw('78'))],
     ['a compressed block of noise', frame('00 58', [true, 2, 8, hex('ff ff ff ff ff ff ff ff')])],
     ['a reserved bit', frame('08 58', raw('7'))],
     ['a dictionary', frame('01 58 07', raw('7'))],
@@ -126,6 +132,17 @@ describe('zstd', () => {
     const started = performance.now();
     expect(inflated(bomb)).toBe('payload_too_large');
     expect(inflated(frame('e0 00 00 00 40 00 00 00 00', raw('7')))).toBe('payload_too_large');
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
+  it('is refused where one block holds more than a block may, however little it takes', () => {
+    // 40,000 sequences of a match of 65,539 bytes and more, in 16 bits each.
+    const bits = Buffer.alloc(80_001);
+    bits[80_000] = 1;
+    const sequences = Buffer.concat([hex('00 ff 40 1d 54 00 00 34'), bits]);
+    const payload = frame('00 58', raw('12345678', false), [true, 2, sequences.length, sequences]);
+    const started = performance.now();
+    expect(inflated(payload)).toBe('payload_unreadable');
     expect(performance.now() - started).toBeLessThan(1_000);
   });
 

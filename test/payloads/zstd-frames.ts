@@ -16,63 +16,63 @@ const LONG = '{"flow":1.5}\n'.repeat(25_000);
 const next = noise();
 const NUMBERS = Array.from({ length: 300 }, () => Math.round(next() * 1000)).join(',');
 
-/** Text, options, and the frame in base64. */
-export const ZSTD_FRAMES: readonly (readonly [text: string, options: string, frame: string])[] = [
+/** Options, text, and the frame in base64. */
+export const ZSTD_FRAMES: readonly (readonly [options: string, text: string, frame: string])[] = [
   [
-    LINES,
     '-3',
+    LINES,
     'KLUv/WRwBNUHABKJFhPAFzq2CbRa8LP3limlJDrWT5MFREREpO/7vu/ruq5pmmZZlmWxLBkfwuI186SLJcbxKnNJ' +
       'OSiojFwZu7gyt10Z11em7JVhXVBXpgBkJ4WJGroyNNyAMAQKAXGoAd1MDfsbEGNGUgcQUBJIIBKdPb+gO4ZfcJ7L' +
       'L+Ku4xeQ5/UXddf4C85z+UXcdfwC8rz+ou7sF7HMeS6/iLuOX0Ce11/UXeMvOM/FF3HX0QvI88qLumu8C1l1mXcJ' +
       'uaJ8daAC0yas/Bd2Xok89jsz3+rJz5CbZUEnWOLdG5blnmBwC8K5z8sYw6GkZB3AQeMgjRH+gcwJpInQUgWMbPos',
   ],
   [
-    LINES,
     '-19, from a pipe',
+    LINES,
     'KLUv/QRo5QUAkswbErCpA0csMNgg9t5SppRii53gQNu2HRu6KeRiotaJ5NJOKvucan667vk99Wn6le5Vx0Qt/st2' +
       '79YmS2+d69CUTOkLqa63xJZnZx5WDYksfqTPzJqSZePqFK3Q695dlzSQwIraUoXBiCJYQhhHIiABdqgRQHb7d+CZ' +
       'DrBCiSQQez3DiOjAOYqOApGByuA5gk5g6APOUWSAxycQuhHnBDohZAO1sUTEFa6DFA0l5LwDxkWDl+FexCz6rQKM' +
       'bPos',
   ],
   [
-    LINES,
     '--ultra -22 --long=27',
+    LINES,
     'KLUv/WRwBOUFAJLMGxKwqQNHLDDYIPbeUqaUYoud4EDbth0buinkYqLWieTSTir7nGp+uu75PfVp+pXuVcdELf7L' +
       'du/WJktvnevQlEzpC6mut8SWZ2ceVg2JLH6kz8yakmXj6hSt0OveXZc0kMCK2lKFwYgiWEIYRyIgAXaoEUB2+3fg' +
       'mQ6wQokkEHs9w4jowDmKjgKRgcrgOYJOYOgDzlFkgMcnELoR5wQ6IWQDtbFExBWugxQNJeS8A8ZFg5fhXsQs+q0C' +
       'jGz6LA==',
   ],
   [
-    LINES,
     '-1 --no-check, from a pipe',
+    LINES,
     'KLUv/QBIhQcAdtMrE7BX2oes2BidnBCJ7N61LLODAwEqACMAJABng9Sn3PB5Fnxanc+i8klDPqcmUJ8deIBgEFAA' +
       'IGcz4UIpPmXgAYJBQEE0EcZnBRufdDU+x2Z8tjo+hUZ93oj6tPbqs6RWnzSoPkdMHTOofFZM+ZQg5fNukE+zQD6r' +
       'jnwSFfmcIfLZTsmnyAj5vCHGDyIiIkOYzxLBfFIw8zlX5rM25lOq5vNolE8bUT6rdOWThKx8Bk6oEcCZUOl95vA1' +
       'DhAeERAoHyz/4rn/0mue/f2LZ/9Lr3n2+y+e/S+95hEnspfZI7/gxw/3Y7YTLa5xKmCr',
   ],
   [
-    LONG,
     '-3',
+    LONG,
     'KLUv/aSI9QQArAAAaHsiZmxvdyI6MS41fQoBAPD/kM8vTAAACCIBAPz/ORACTQAACAoBAIR1HQgBXDdUVw==',
   ],
   [
-    LONG,
     '-19, from a pipe',
+    LONG,
     'KLUv/QRorAAAaHsiZmxvdyI6MS41fQoBAPD/kM8vRAAAAAEA/f+QTyBFAAAAAQCFdR0AAVw3VFc=',
   ],
   [
-    LONG,
     '--ultra -22 --long=27',
+    LONG,
     'KLUv/aSI9QQArAAAaHsiZmxvdyI6MS41fQoBAPD/kM8vRAAAAAEA/f+QTyBFAAAAAQCFdR0AAVw3VFc=',
   ],
   [
-    LONG,
     '-1 --no-check, from a pipe',
+    LONG,
     'KLUv/QBIrAAAaHsiZmxvdyI6MS41fQoBAPD/kM8vTAAACCIBAPz/ORACTQAACAoBAIR1HQgB',
   ],
   [
-    NUMBERS,
     '-3',
+    NUMBERS,
     'KLUv/WSKA/0QAJa0XAmw6yQJJTEryTxYAFsAWAB2NZbqZXOx7nQCDWLbxUNZag6SCbHNLGWXHa5Kw/Brp16pqbbR' +
       'LtnXmlhXTMIL9tFxtkBMJxtpoSk10Ja4peiooYv1m3t3jwPvqYc3lH0xR9Fld8h8F9dNJBSprT2zxWa4CsxXtchd' +
       'UHNyRVxzM+zWbBXzbgPOkLlQnypGbBZX2FLcRC6jqWxuKnZcLBMfzEU9KhPVVXUthos8GoPRUVqug8kncfTAZvCA' +
@@ -84,8 +84,8 @@ export const ZSTD_FRAMES: readonly (readonly [text: string, options: string, fra
       '4ow5zlRWfkIk+lIDAvs+r9YGydqyVBp80983Ql4=',
   ],
   [
-    NUMBERS,
     '-19, from a pipe',
+    NUMBERS,
     'KLUv/QRo7Q8AWkesBwmw6yQUTexkOA93AHgAdwBTU2c4uiTLFGrgHRILyGE23FKZpCk8yuu2kcl4O9txC3s4B9RA' +
       '91Vm0GRcig6Qj5zsnpihdivPzWUNjDtzzUN2zX1xT90du8I2uSgeuFtLbwK5Sl/UVAfZEDdJJ6vFhpluLp/2aQwh' +
       'WzttRge7K1ystutCvJWtDBHH1SRZolv0oTqgrot5spDXyIxbqq6JSwfNRTJcTHa3N5F9M0vRvZuOQ2dGJ+A1m6gb' +
@@ -96,8 +96,8 @@ export const ZSTD_FRAMES: readonly (readonly [text: string, options: string, fra
       'V4PUdp1mV/gEJ6pj4gMOdQdx8jZymxpKBpEb80RcTmSX2HZf6aA9tefkBAA74W11IxW+EfXBRQPfN0Je',
   ],
   [
-    NUMBERS,
     '--ultra -22 --long=27',
+    NUMBERS,
     'KLUv/WSKA+0PAFpHrAcJsOskFE3sZDgPdwB4AHcAU1NnOLokyxRq4B0SC8hhNtxSmaQpPMrrtpHJeDvbcQt7OAfU' +
       'QPdVZtBkXIoOkI+c7J6YoXYrz81lDYw7c81Dds19cU/dHbvCNrkoHrhbS28CuUpf1FQH2RA3SSerxYaZbi6f9mkM' +
       'IVs7bUYHuytcrLbrQryVrQwRx9UkWaJb9KE6oK6LebKQ18iMW6quiUsHzUUyXEx2tzeRfTNL0b2bjkNnRifgNZuo' +
@@ -108,8 +108,8 @@ export const ZSTD_FRAMES: readonly (readonly [text: string, options: string, fra
       'u1eD1HadZlf4BCeqY+IDDnUHcfI2cpsaSgaRG/NEXE5kl9h2X+mgPbXn5AQAO+FtdSMVvhH1wUUD3zdCXg==',
   ],
   [
-    NUMBERS,
     '-1 --no-check, from a pipe',
+    NUMBERS,
     'KLUv/QBIzQ8AqkjQBwmw6yQUTexkOA95AHoAeQAzHF2SZfpFTVAD75BYQA6z4RbSrEzSFB7lddvIZLyd7biFPZwD' +
       'aqD7KjNoMi5FB8hHTnZPzFC7lefmsgbGnbnmIbvmvrin7o5dYZtcFA/craU3gVylL2qqg2yIm6ST1WLDTDeXT/s0' +
       'hpCtnTajg90VLlbbdSHeylYGEcfVJFmiW/ShOqCui3mykNfIjFuqrolLB81FMlxMdrc3kX0zS9G9m45DZ0Yn4DWb' +
