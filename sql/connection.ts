@@ -44,6 +44,8 @@ const READERS = { embedded: 4, native: 10 } as const;
 /** Embedded, a statement in hand (the compression of a chunk) keeps a new connection waiting too. */
 const CONNECT_TIMEOUT_S = { embedded: 60, native: 10 } as const;
 const IDLE_TIMEOUT_S = 60;
+/** Silence after which a server is asked whether it lives. The system's own is two hours: so long would a COMMIT wait. */
+const KEEPALIVE_MS = 10_000;
 /** How long stop() waits for statements in hand. */
 const STOP_TIMEOUT_S = 5;
 const APPLICATION_NAME = 'tailrace';
@@ -127,6 +129,7 @@ export function driverOptions(url: string): DriverOptions {
       ssl,
       application_name: application,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEPALIVE_MS,
     },
     postgres: {
       host: host.replace(/^\[(.*)\]$/, '$1'),
