@@ -25,7 +25,7 @@ function open() {
   return { handled, forwarded, publish };
 }
 
-const MESSAGE = { tenant: 'acme', topic: 't/acme/rig/p', payload: Buffer.from('1') };
+const MESSAGE = { tenant: 'acme', topic: 't/acme/rig/p', payload: Buffer.from('1'), readings: 1 };
 
 it('confirms what is committed, and forwards it only then', async () => {
   const { handled, forwarded, publish } = open();

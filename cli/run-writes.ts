@@ -7,8 +7,14 @@ import { createDelivery } from '../lib/mqtt/delivery.ts';
 import type { PublishOwn } from '../lib/mqtt/own-publishing.ts';
 import type { Ground } from './ground.ts';
 
-/** How long a write may wait for its COMMIT, or for the broker. Clients of Influx wait for 5 to 10 s themselves. */
+/** How long a write may wait for the broker, or for its COMMIT. Clients of Influx wait for 5 to 10 s themselves. */
 const WAIT_MAX_MS = 10_000;
+/**
+ * A write that is too large to be committed in that time would be sent again for ever: so it gets more, at a rate that
+ * the embedded database keeps up on a busy machine, but an answer before the server gives it up after 60 s.
+ */
+const READINGS_PER_MS = 15;
+const COMMIT_MAX_MS = 55_000;
 const RETRY_AFTER_S = 2;
 
 /** A write that was not confirmed in time: it may have been taken nevertheless, and to send it again does no harm. */
@@ -31,8 +37,9 @@ function until(signal: AbortSignal, work: Promise<void>): Promise<void> {
 export function ownOutlet(publish: PublishOwn, waitMaxMs: number = WAIT_MAX_MS): Outlet {
   return {
     carriesContentType: () => Promise.resolve(true),
-    publish({ tenant, topic, payload, contentType }) {
-      const signal = AbortSignal.timeout(waitMaxMs);
+    publish({ tenant, topic, payload, contentType, readings }) {
+      const commitMs = Math.min(waitMaxMs + readings / READINGS_PER_MS, COMMIT_MAX_MS);
+      const signal = AbortSignal.timeout(Math.ceil(commitMs));
       const typed = contentType === undefined ? {} : { contentType };
       const publisher = { clientId: 'http', tenant };
       return until(signal, publish({ topic, payload, publisher, ...typed }, signal));

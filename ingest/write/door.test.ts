@@ -31,7 +31,8 @@ describe('the door', () => {
       { tenant: 'acme', asset: 'rig', channel: 'renamed', labels: { site: 'north' } },
     ]);
     const { tenant, payload, contentType } = ORDER;
-    expect(published).toEqual([{ tenant, topic: 't/acme/rig/mud/p', payload, contentType }]);
+    const message = { tenant, topic: 't/acme/rig/mud/p', payload, contentType, readings: 1 };
+    expect(published).toEqual([message]);
   });
 
   it('publishes nothing of what is refused', async () => {

@@ -38,6 +38,8 @@ export interface OutboundMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly contentType?: string | undefined;
+  /** How many it holds: what can be kept and what cannot. */
+  readonly readings: number;
 }
 
 /** The broker, whichever it is. */
@@ -92,7 +94,9 @@ export function createWriteDoor({ rules, outlet, clock }: WriteDoorOptions): Wri
         mayWrite,
       );
       if (survey.kind !== 'readable') return survey;
-      await outlet.publish({ tenant, topic, payload, ...contentType });
+      const { accepted, ignored, faults } = survey;
+      const readings = faults.reduce((sum, { count }) => sum + count, accepted + ignored);
+      await outlet.publish({ tenant, topic, payload, readings, ...contentType });
       return { ...survey, kind: 'written' };
     },
   };
