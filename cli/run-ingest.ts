@@ -74,7 +74,7 @@ async function subscribe(
       url,
       clientId,
       ...(shareGroup === undefined ? {} : { shareGroup }),
-      ...(sessionExpiryMs === undefined ? {} : { sessionExpiryS: sessionExpiryMs / 1_000 }),
+      ...(sessionExpiryMs === undefined ? {} : { sessionExpiryS: Math.ceil(sessionExpiryMs / 1_000) }),
       filters: topicRules.current().filters,
       filterMemory: openFilterMemory(session, config.DATA_DIR, log),
       handler,

@@ -90,11 +90,14 @@ function keysFinding({ tokens }: Ground): { ok: boolean; detail: string } {
   return { ok: usable > 0, detail: `of ${usable} of ${all} issuers` };
 }
 
-/** Ready with rules that were in force before: a broken file is told here, in the log and in a metric. */
+/** Ready with the rules that were in force before the file broke. What is wrong with it stands in the log. */
 function topicRulesFinding({ topicRules }: Ground): { ok: boolean; detail: string } {
   const { path, rules, fault } = topicRules.status();
-  const inForce = path === undefined ? 'the default rule' : `${rules} of ${path}`;
-  return { ok: true, detail: fault === undefined ? inForce : `${inForce}, as before: ${fault}` };
+  const inForce = path === undefined ? 'the default rule' : `${rules} of a file`;
+  return {
+    ok: true,
+    detail: fault === undefined ? inForce : `${inForce}, as before (${fault.code})`,
+  };
 }
 
 async function databaseAnswers({ database }: Ground): Promise<{ ok: boolean; detail?: string }> {

@@ -80,7 +80,7 @@ it('keeps the rules in force while the file is broken or away, and says so', asy
       async () => rules.status(),
       (status) => status.fault !== undefined,
     );
-    expect(fault).toMatch(/rules\.yaml/);
+    expect(fault?.reason).toMatch(/rules\.yaml/);
     expect(tenant(rules)).toBe('a');
     expect(await metrics.exposition()).toContain('tailrace_topic_rules_valid 0');
     await writeFile(path, rulesFor('a'));

@@ -1,10 +1,11 @@
 // Keeps the topic rules of a file in force while the process runs: what is written there counts within seconds, and a file
 // that is broken changes nothing but what is said of it.
-import { messageOf } from '../../lib/errors.ts';
+import { messageOf, TailraceError } from '../../lib/errors.ts';
 import type { Part } from '../../lib/lifecycle.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { createWatchedFile, POLL_MS, type WatchedFile } from '../../lib/watched-file.ts';
+import type { Fault } from '../fault.ts';
 import { parseRules, type RuleSet, readRuleText } from './read-rules.ts';
 import { RULES_MAX } from './rule-file.ts';
 import { DEFAULT_RULES, type LiveTopicRules, type TopicRules } from './rules.ts';
@@ -14,8 +15,8 @@ export interface RulesStatus {
   /** undefined where no file is configured. */
   readonly path: string | undefined;
   readonly rules: number;
-  /** The file's fault, in one line; undefined where it is the one in force. */
-  readonly fault: string | undefined;
+  /** What is wrong with the file, as the log has it; undefined where it is the one in force. */
+  readonly fault: Fault | undefined;
 }
 
 export interface TopicRulesKeeper extends LiveTopicRules, Part {
@@ -43,7 +44,7 @@ export async function openTopicRules(options: TopicRulesOptions): Promise<TopicR
   const listeners = new Set<(rules: TopicRules) => void>();
   let text = path === undefined ? '' : await readRuleText(path);
   let set = path === undefined ? DEFAULT_SET : parseRules(text, path);
-  let fault: string | undefined;
+  let fault: Fault | undefined;
   sayWarnings(set, log);
   metrics.gauge(
     'tailrace_topic_rules_valid',
@@ -55,9 +56,10 @@ export async function openTopicRules(options: TopicRulesOptions): Promise<TopicR
   function take(look: Look): void {
     if ('fault' in look) {
       const reason = messageOf(look.fault);
-      if (reason !== fault)
+      if (reason !== fault?.reason)
         log.error({ reason }, 'topic rules: the file is broken; those before stay');
-      fault = reason;
+      const code = look.fault instanceof TailraceError ? look.fault.code : 'topic_rules_invalid';
+      fault = { code, reason };
       return;
     }
     fault = undefined;
@@ -87,7 +89,7 @@ export async function openTopicRules(options: TopicRulesOptions): Promise<TopicR
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    status: () => ({ path, rules: set.size, fault: fault?.replaceAll('\n', ' ') }),
+    status: () => ({ path, rules: set.size, fault }),
     stop: async () => following?.stop(),
   };
 }
