@@ -45,8 +45,7 @@ export interface WriterOptions {
 
 const WORST_FIRST: readonly WriterState[] = ['paused', 'waiting', 'writing'];
 
-const WITHOUT_TRIGGERS =
-  'readings are written without firing triggers; rollups are refreshed by force';
+const WITHOUT_TRIGGERS = 'readings are written without firing triggers, which rollups do not need';
 const WITH_TRIGGERS =
   'readings are written with triggers firing, which is slower where TimescaleDB has some (before 2.28): a superuser ' +
   'can GRANT SET ON PARAMETER session_replication_role to the role that writes';

@@ -5,9 +5,9 @@ import type { Client } from '../transaction.ts';
 // held, and cannot move before this transaction ends.
 //
 // Up to some version, TimescaleDB notes by a trigger on each row what a continuous aggregate has to refresh (2.23 does,
-// 2.28 has another way): a fifth of the time of a COPY embedded. We keep that account ourselves, by late horizon and
-// dirty ranges, and refresh by force; so the trigger sleeps for this transaction, where the role may let it. There is no
-// other trigger on the tables of readings.
+// 2.28 has another way): a fifth of the time of a COPY embedded. Rollups are made by statements of our own, which have
+// their own account of what is stale; so the trigger sleeps for this transaction, where the role may let it. There is
+// no other trigger on the tables of readings.
 //
 // Rows that go into a compressed chunk may decompress others; without a limit of 0 that fails with 53400 at 100,000.
 const BEGIN_WRITING = `
