@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
+import { compressRollupChunk } from '../sql/statements/compressRollupChunk.ts';
+import { withClient } from '../sql/transaction.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
 import { type Refresher, startRefresher } from './refresher.ts';
 import { batchOf, createTestSeries, type RowOfBatch, selectFaults } from './testing.ts';
@@ -145,6 +147,27 @@ describe('the refresher', () => {
     expect(await count('dirty_range')).toBe(0);
     expect(await faults()).toEqual([]);
     expect(await count('rollup_1d', `bucket >= ${at(T)} and max = 1e6`)).toBe(2);
+  });
+
+  it('brings late readings into compressed chunks of rollups too', async () => {
+    await write(run(nowUs, nowUs + HOUR, 60e6));
+    nowUs += 21 * DAY;
+    await refresher.refreshNow();
+    const compress = (bytesMax: number | null) =>
+      withClient(opened.database, (client) =>
+        compressRollupChunk(client, 7 * 86_400_000, bytesMax),
+      );
+    expect(await compress(1000)).toBe(false);
+    while (await compress(null));
+    const [compressed] = await select<{ n: number }>(`
+      select count(*)::int as n from timescaledb_information.chunks
+      where is_compressed and hypertable_name like '_materialized%' and range_end > ${at(T)}`);
+    expect(compressed?.n).toBeGreaterThan(0);
+    await write([{ id: 1, t: T + DAY + 10 * MINUTE, v: 1e6 }]);
+    await refresher.refreshNow();
+    expect([await faults(), await count('dirty_range')]).toEqual([[], 0]);
+    expect(await count('rollup_1m', `bucket >= ${at(T)} and max = 1e6`)).toBe(1);
+    T += 20 * DAY;
   });
 
   it('goes on where it was stopped', async () => {
