@@ -156,6 +156,31 @@ describe('what the engine raises', () => {
   });
 });
 
+describe('a role', () => {
+  it('that may not keep triggers from firing writes all the same', async () => {
+    const role = `writer_${process.pid}`;
+    await select(`create role ${role} login;
+      grant usage on schema tailrace to ${role};
+      grant select, insert, update, delete on all tables in schema tailrace to ${role};
+      grant select on public.trouble to ${role}`);
+    const url = new URL(opened.url.replace('@/', '@localhost/'));
+    url.username = role;
+    // The embedded engine knows one user, whatever a client says.
+    const as = { url: database.embedded ? opened.url : url.href, embedded: database.embedded, log };
+    const restricted = await openDatabase(as);
+    try {
+      await withWriter(restricted, async () => {
+        expect(await write(1, 2)).toMatchObject({ inserted: 2 });
+        expect(await write(1, 3)).toMatchObject({ duplicate: 1, corrected: 1 });
+      });
+    } finally {
+      await restricted.stop();
+      await select(`drop owned by ${role}; drop role ${role}`);
+    }
+    expect(await failures()).toEqual({ conflict: 1 });
+  });
+});
+
 describe('a compressed chunk', () => {
   it('takes corrections that decompress more than 100,000 rows', async () => {
     const SEGMENTS = 150;
