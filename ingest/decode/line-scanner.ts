@@ -1,7 +1,7 @@
 // One line of line protocol, found byte by byte: measurement[,tag=value…] field=value[,field=value…] [time]
 // https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 import { plainNumber } from './numbers.ts';
-import { digitsToUs, isNumberText } from './time.ts';
+import { isNumberText, wholeTimeUs } from './time.ts';
 
 const TAB = 0x09;
 const NEWLINE = 0x0a;
@@ -10,6 +10,7 @@ const SPACE = 0x20;
 const QUOTE = 0x22;
 const HASH = 0x23;
 const COMMA = 0x2c;
+const MINUS = 0x2d;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 const LETTER_I = 0x69;
@@ -169,11 +170,11 @@ function scanTime(bytes: Buffer, start: number, line: Line): number | string {
   line.timeUs = Number.NaN;
   let at = afterSpaces(bytes, start);
   if (!isLineEnd(bytes[at])) {
-    const first = bytes[at] === 0x2d ? at + 1 : at;
+    const first = bytes[at] === MINUS ? at + 1 : at;
     let end = first;
     while ((bytes[end] as number) >= 0x30 && (bytes[end] as number) <= 0x39) end++;
     if (end === first) return 'the time is not a whole number';
-    const timeUs = digitsToUs(bytes.toString('latin1', first, end));
+    const timeUs = wholeTimeUs(bytes, first, end);
     line.timeUs = first === at ? timeUs : -timeUs;
     at = afterSpaces(bytes, end);
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { isTimeInRange, parseTimeUs } from './time.ts';
+import { isTimeInRange, parseTimeUs, wholeTimeUs } from './time.ts';
+import type { Zone } from './zone.ts';
 
 const NOON = Date.UTC(2024, 1, 29, 12) * 1000;
 
@@ -72,4 +73,36 @@ it.each([
   ['2200-01-01T00:00:00Z', false],
 ])('at noon of 2024-02-29, %s may be kept: %s', (text, kept) => {
   expect(isTimeInRange(parseTimeUs(text), NOON)).toBe(kept);
+});
+
+it('reads whole numbers exactly, however many digits they have', () => {
+  const read = (digits: string) => wholeTimeUs(Buffer.from(`<${digits}>`), 1, digits.length + 1);
+  expect(read('1709208000000000499')).toBe(NOON);
+  expect(read('1709208000000000500')).toBe(NOON + 1);
+  expect(read('4999999999999999')).toBe(4_999_999_999_999_999);
+  expect(read('5000000000000499')).toBe(5_000_000_000_000);
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 9_007_199_254_740_991_999n }), (value) => {
+      const us =
+        value < 5_000_000_000_000_000n
+          ? parseTimeUs(Number(value))
+          : Number((value + 500n) / 1000n);
+      expect(read(String(value))).toBe(us);
+    }),
+  );
+});
+
+it.each([
+  ['2024-02-29T12:00:00', NOON],
+  ['2024-02-29 12:00:00.5', NOON + 500_000],
+  ['2024-02-29T12:00:00Z', NOON],
+  ['2024-02-29T13:00:00+01:00', NOON],
+  ['2024-02-29', Number.NaN],
+  ['2024-02-29T12:00:00.', Number.NaN],
+  ['2024-02-29T12:00:00+', Number.NaN],
+  ['2024-02-30T12:00:00', Number.NaN],
+  ['1709208000', NOON],
+])('with a zone, %s is a local time only where it says no other', (text, timeUs) => {
+  const zone: Zone = { toUtcMs: (localMs) => localMs };
+  expect(parseTimeUs(text, zone)).toBe(timeUs);
 });

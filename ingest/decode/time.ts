@@ -104,12 +104,19 @@ export function parseTimeUs(value: unknown, zone?: Zone): number {
   return NUMBER.test(value) ? fromNumber(Number(value)) : Number.NaN;
 }
 
-/** As `parseTimeUs`, for `digits` of an integer that a double may not hold: from 16 digits on it is µs or ns. */
-export function digitsToUs(digits: string): number {
-  if (digits.length < 16) return fromNumber(Number(digits));
-  const value = BigInt(digits);
-  // To the nearest µs; what is far beyond any time loses nothing by becoming a double.
-  return value < 5_000_000_000_000_000n ? Number(value) : Number((value + 500n) / 1000n);
+/**
+ * As `parseTimeUs`, for the whole number that stands in digits from `start` to `end`, of which a double may not hold
+ * all: of nanoseconds it takes as many as make the µs, and rounds.
+ */
+export function wholeTimeUs(bytes: Uint8Array, start: number, end: number): number {
+  const digits = end - start;
+  // 16 digits are µs below 5e15 and ns above, what is longer is ns.
+  const isNs = digits > 16 || (digits === 16 && (bytes[start] as number) >= 0x35);
+  const taken = isNs ? end - 3 : end;
+  let value = 0;
+  for (let at = start; at < taken; at++) value = value * 10 + ((bytes[at] as number) - 0x30);
+  if (isNs) return value + ((bytes[taken] as number) >= 0x35 ? 1 : 0);
+  return digits === 16 ? value : fromNumber(value);
 }
 
 /** Whether a reading of that time may be kept: neither before 1990 nor more than a day ahead. */
