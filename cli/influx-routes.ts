@@ -78,6 +78,7 @@ const COMMON = {
   status: 204,
   types: [],
   contentType: LINE_PROTOCOL,
+  takesNothing: true,
   authorization: foreignAuthorization,
   answer: () => emptyReply(204),
 } as const;

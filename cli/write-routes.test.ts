@@ -170,6 +170,13 @@ describe.each([
     expect((await post(`${at}rig${query}`, { token: '', headers, body })).status).toBe(204);
   });
 
+  it('takes an empty body, with which clients try their rights, and publishes nothing', async () => {
+    expect((await post(`${at}rig`, { body: '' })).status).toBe(204);
+    const viewer = await service.token('acme', 'viewer');
+    expect((await post(`${at}rig`, { body: '', token: viewer })).status).toBe(403);
+    expect(published).toEqual([]);
+  });
+
   it.each(['ns', 'us', 'ms', 's', 'u', 'n'])('takes the precision %s', async (precision) => {
     expect((await post(`${at}rig&precision=${precision}`, { body })).status).toBe(204);
   });
@@ -178,7 +185,7 @@ describe.each([
     ['no place', path, {}, 400, 'missing_parameter'],
     ['a precision that there is none of', `${at}rig&precision=h`, {}, 400, 'bad_parameter'],
     ['an empty part', `${at}rig//p`, {}, 400, 'bad_parameter'],
-    ['nothing', `${at}rig`, { body: '' }, 400, 'payload_empty'],
+    ['what is no line', `${at}rig`, { body: 'x' }, 400, 'line_invalid'],
     ['another token', `${at}rig`, { token: 'a.b.c' }, 401, 'token_invalid'],
   ] as [string, string, Sent, number, string][])(
     'refuses %s in words that its clients read',

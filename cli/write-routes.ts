@@ -99,6 +99,8 @@ function refused({ asset, channel, labels }: WrittenSeries): TailraceError {
   );
 }
 
+const NOTHING = { kind: 'written', accepted: 0, ignored: 0, faults: [] } as const;
+
 /** Makes the route of a dialect. */
 function writeRoute(door: WriteDoor, dialect: WriteDialect): DecidedRoute {
   const { path, summary, parameters, status, types, refusal, authorization } = dialect;
@@ -118,6 +120,7 @@ function writeRoute(door: WriteDoor, dialect: WriteDialect): DecidedRoute {
         facts: factsOf(request),
         target: channel === '' ? { asset } : target,
         async handle({ claims: { tenant }, grant }) {
+          if (payload.length === 0 && dialect.takesNothing) return dialect.answer(NOTHING);
           const order = { tenant, asset, channel, payload, contentType };
           const outcome = await door.write(order, seriesFilter(grant));
           if (outcome.kind === 'refused') throw refused(outcome.series);

@@ -26,6 +26,8 @@ export interface WriteDialect {
   readonly types: readonly string[];
   /** What a body is, whatever the request says. */
   readonly contentType?: string;
+  /** Clients try their rights with an empty body. */
+  readonly takesNothing?: true;
   readonly refusal?: (problem: Reply) => Reply;
   readonly authorization?: (request: Request) => string | undefined;
   /** @throws TailraceError `missing_parameter`, `bad_parameter`. */

@@ -54,3 +54,17 @@ it('writes the page without letting descriptions be markup', async () => {
   expect(page).toContain('needs a token that may range');
   expect(page).not.toContain('<script');
 });
+
+it('describes a body of any bytes by examples of some types', async () => {
+  const examples = { 'text/csv': 'time,a\n1,<2>', 'application/json': '{"a":1}' };
+  const body = { description: 'What was `read`.', examples };
+  const [openApi, docs] = documentRoutes([{ ...ROUTE, method: 'POST', body, status: 202 }]);
+  const { post } = JSON.parse(await bodyOf(openApi)).paths['/v1/thing'];
+  expect(post.requestBody.content).toEqual({
+    'text/csv': { example: examples['text/csv'] },
+    'application/json': { example: '{"a":1}' },
+    '*/*': { schema: { type: 'string', format: 'binary' } },
+  });
+  expect(Object.keys(post.responses)).toEqual(['202', 'default']);
+  expect(await bodyOf(docs)).toContain('What was <code>read</code>. <code>time,a\n1,&#60;2&#62;');
+});

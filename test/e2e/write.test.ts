@@ -146,7 +146,10 @@ describe('in one process', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'tailrace-'));
-    program = await startProgram({ dataDir, env: { MQTT_ANONYMOUS: 'loopback' } });
+    program = await startProgram({
+      dataDir,
+      env: { MQTT_ANONYMOUS: 'loopback', LOG_LEVEL: 'trace' },
+    });
     operator = await issueToken(dataDir, { tenant: 'acme', role: 'operator' });
   });
 
