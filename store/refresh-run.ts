@@ -36,9 +36,8 @@ import {
 const CLAIMS_MAX = 5000;
 /** What a slice may hold before anything was measured, in buckets of series. */
 const FIRST_SLICE_BUCKETS = 32;
-/** New buckets that count as materialised together, once all series have them. */
-const FRESH_BUCKETS_MAX = 64;
-/** Slices of the finest rollup after which marks are taken back, so that a run that breaks off loses little. */
+/** Slices after which what is done is noted, so that a run that breaks off loses little: then new buckets count as
+ * materialised, in all series at once, or marks are taken back. */
 const PIECE_SLICES = 8;
 /** The share of a run that the finest rollup's new buckets may take, and that all new ones may: the rest is for late data. */
 const FRESH_SHARE = { finest: 0.6, all: 0.8 };
@@ -107,8 +106,9 @@ export function createRefreshRun(options: RefreshRunOptions) {
       const share = index === 0 ? FRESH_SHARE.finest : FRESH_SHARE.all;
       let left = planFresh({ ...run, rollup });
       while (left !== undefined) {
-        const { window, rest } = takeOldest(left, FRESH_BUCKETS_MAX, rollup.bucketUs);
         seriesIds ??= await selectRolledUpSeries(run.client);
+        const size = (PIECE_SLICES * sizeOfSlices(rollup)) / Math.max(1, seriesIds.length);
+        const { window, rest } = takeOldest(left, Math.max(1, Math.floor(size)), rollup.bucketUs);
         if (!(await merge(run.client, rollup, { seriesIds, ...window }, 'fresh'))) return false;
         await moveTo(run, index, window.endUs);
         left = rest;
