@@ -1,6 +1,5 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { decompress } from 'fzstd';
 import { describe, expect, it } from 'vitest';
 import { ZSTD_FRAMES } from '../../test/payloads/zstd-frames.ts';
 import { INFLATED_BYTES_MAX, inflate, isCompressed } from './compressed.ts';
@@ -74,7 +73,6 @@ describe('zstd', () => {
   it.each(ZSTD_FRAMES)('is inflated, made with %s', (_options, text, base64) => {
     const payload = Buffer.from(base64, 'base64');
     expect(inflated(payload)).toBe(text);
-    expect(Buffer.from(decompress(payload)).toString('utf8')).toBe(text);
   });
 
   it.each<[string, Uint8Array, string]>([
@@ -82,7 +80,6 @@ describe('zstd', () => {
     ['several blocks', frame('00 58', raw('1', false), raw('', false), raw('2')), '12'],
     ['a repeated byte', frame('00 58', repeated(3)), 'aaa'],
     ['its size', frame('20 01', raw('7')), '7'],
-    ['a checksum', Buffer.concat([frame('04 58', raw('7')), Buffer.alloc(4)]), '7'],
     ['several frames', Buffer.concat([frame('00 58', raw('1')), frame('00 58', raw('2'))]), '12'],
     [
       'what is to be skipped',
@@ -105,6 +102,7 @@ describe('zstd', () => {
     ['a compressed block of noise', frame('00 58', [true, 2, 8, hex('ff ff ff ff ff ff ff ff')])],
     ['a reserved bit', frame('08 58', raw('7'))],
     ['a dictionary', frame('01 58 07', raw('7'))],
+    ['a checksum of something else', Buffer.concat([frame('04 58', raw('7')), Buffer.alloc(4)])],
     ['a checksum that is missing', frame('04 58', raw('7'))],
     ['something else behind it', Buffer.concat([frame('00 58', raw('7')), Buffer.alloc(8)])],
     [

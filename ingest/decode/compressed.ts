@@ -3,8 +3,7 @@
 import { gunzipSync } from 'node:zlib';
 import { bufferOf } from './numbers.ts';
 import type { Fault } from './sink.ts';
-import { inflateZstd, isZstd } from './zstd.ts';
-import { ZstdError } from './zstd-entropy.ts';
+import { inflateZstd, isZstd, ZstdError } from './zstd.ts';
 
 /** As much as the largest packet that is taken uncompressed. */
 export const INFLATED_BYTES_MAX = 16 * 1024 * 1024;

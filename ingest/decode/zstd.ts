@@ -1,9 +1,21 @@
-// Zstandard (RFC 8878) with bounded output: Node 20 has none. fzstd, which is there, takes a window of 2 GiB on the word
-// of six bytes, copies its whole window for each block, and reads on where a block is cut off or holds more than a block
-// may; here frames are measured first, and no step goes unchecked. Checksums are left alone: the transport has its own.
-import { BLOCK_BYTES_MAX, createFrameState, decodeBlock } from './zstd-block.ts';
-import { ZstdError } from './zstd-entropy.ts';
+// Zstandard (RFC 8878) with bounded output: Node 20 has none. The decoder is the reference one, in WebAssembly; frames
+// are measured before it sees them, as it takes as much memory as it is told a frame holds.
+import { ZSTDDecoder } from 'zstddec';
 
+const decoder = new ZSTDDecoder();
+await decoder.init();
+
+/** Why bytes cannot be inflated. */
+export class ZstdError extends Error {
+  readonly isTooLarge: boolean;
+  constructor(reason: string, isTooLarge = false) {
+    super(reason);
+    this.isTooLarge = isTooLarge;
+  }
+}
+
+/** What a block holds at most. */
+const BLOCK_BYTES_MAX = 131_072;
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a5;
 /** A frame costs some memory, however little is in it. */
@@ -18,12 +30,13 @@ export function isZstd(bytes: Buffer): boolean {
 
 /** One frame, measured but not decoded. */
 interface Frame {
-  readonly blocksStart: number;
   readonly end: number;
   /** What it says that it holds. */
   readonly size: number | undefined;
-  /** What its blocks can hold at most. */
+  /** What its blocks can hold, as far as there is room. */
   readonly sizeMax: number;
+  /** Whether they can hold more than that. */
+  readonly mayExceed: boolean;
 }
 
 function need(bytes: Buffer, end: number): void {
@@ -73,41 +86,27 @@ function measureFrame(bytes: Buffer, start: number, roomBytes: number): Frame {
     if ((head & 1) !== 0) {
       const end = next + (hasChecksum ? 4 : 0);
       need(bytes, end);
-      return { blocksStart, end, size, sizeMax: Math.min(possible, size ?? roomBytes) };
+      const allowed = size ?? roomBytes;
+      const mayExceed = size === undefined && possible > roomBytes;
+      return { end, size, sizeMax: Math.min(possible, allowed), mayExceed };
     }
     at = next;
   }
 }
 
 /** Decodes a frame into memory of its own. */
-function decodeFrame(bytes: Buffer, { blocksStart, size, sizeMax }: Frame): Buffer {
-  const state = createFrameState(Buffer.allocUnsafe(sizeMax));
-  const { output } = state;
-  let at = blocksStart;
-  let isLast = false;
-  while (!isLast) {
-    const head = bytes.readUIntLE(at, 3);
-    const blockSize = head >> 3;
-    isLast = (head & 1) !== 0;
-    at += 3;
-    const type = (head >> 1) & 3;
-    if (type === 2) decodeBlock(bytes, at, at + blockSize, state);
-    else {
-      const end = state.written + blockSize;
-      if (end > output.length) throw new ZstdError('it is corrupt', size === undefined);
-      if (type === 1) output.fill(bytes[at] as number, state.written, end);
-      else bytes.copy(output, state.written, at, at + blockSize);
-      state.written = end;
-    }
-    at += type === 1 ? 1 : blockSize;
-  }
-  if (size !== undefined && size !== state.written) throw new ZstdError('it is corrupt');
-  return output.subarray(0, state.written);
+function decodeFrame(frame: Uint8Array, { size, sizeMax, mayExceed }: Frame): Uint8Array {
+  // A frame of empty blocks: there is nothing to decode.
+  const decoded = sizeMax === 0 ? new Uint8Array() : decoder.decode(frame, sizeMax);
+  // Where it fails the decoder gives back nothing, and does not say why.
+  if (decoded.length === 0 && sizeMax > 0) throw new ZstdError('it is corrupt', mayExceed);
+  if (size !== undefined && size !== decoded.length) throw new ZstdError('it is corrupt');
+  return decoded;
 }
 
 /** Inflates all frames; throws a `ZstdError` where they hold more than `bytesMax`, or cannot be read. */
-export function inflateZstd(bytes: Buffer, bytesMax: number): Buffer {
-  const parts: Buffer[] = [];
+export function inflateZstd(bytes: Buffer, bytesMax: number): Uint8Array {
+  const parts: Uint8Array[] = [];
   let inflated = 0;
   let frames = 0;
   for (let at = 0; at < bytes.length; ) {
@@ -121,10 +120,10 @@ export function inflateZstd(bytes: Buffer, bytesMax: number): Buffer {
     }
     if (magic !== MAGIC) throw new ZstdError('something else follows a frame');
     const frame = measureFrame(bytes, at, bytesMax - inflated);
-    const part = decodeFrame(bytes, frame);
+    const part = decodeFrame(bytes.subarray(at, frame.end), frame);
     parts.push(part);
     inflated += part.length;
     at = frame.end;
   }
-  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+  return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
 }
