@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ClientId, claimClientId } from './client-id.ts';
 
 /** Nobody connects to it: it tells the places of this test from others'. */
@@ -40,5 +40,15 @@ describe('the id of a process at the broker', () => {
       message: expect.stringContaining('MQTT_SHARE_GROUP'),
     });
     expect(await claim(undefined, `${BROKER}1`)).toBe(FIRST);
+  });
+
+  it('has to be configured for a group where the host has no folder to tell who is there', async () => {
+    vi.stubEnv('TMPDIR', '/dev/null');
+    try {
+      await expect(claim('g')).rejects.toMatchObject({ code: 'client_id_unknown' });
+      expect(await claim()).toBe(FIRST);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

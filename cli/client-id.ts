@@ -7,7 +7,7 @@ import type { Config } from '../lib/config.ts';
 import { makeDirectory } from '../lib/directory.ts';
 import { TailraceError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
-import { lockDirectory } from '../sql/embedded/lock.ts';
+import { type DirectoryLock, lockDirectory } from '../sql/embedded/lock.ts';
 
 export interface ClientId extends Part {
   readonly clientId: string;
@@ -20,6 +20,7 @@ const PLACES_MAX = 64;
  * The id that is configured, else one of the host: its first place that no other process of the same user has at this
  * broker. Which process gets which does not matter, as long as the places are the same after a restart of all.
  * @throws TailraceError `client_id_in_use` where the places are taken: without a share group there is one.
+ * `client_id_unknown` for a group whose host has no folder to keep them in.
  */
 export async function claimClientId(
   config: Pick<Config, 'MQTT_CLIENT_ID' | 'MQTT_SHARE_GROUP'>,
@@ -33,7 +34,9 @@ export async function claimClientId(
   for (let place = 1; place <= places; place++) {
     const clientId = place === 1 ? first : `${first}-${place}`;
     const lock = await tryLock(folderOf(new URL(brokerUrl).host, clientId));
-    if (lock !== undefined) return { name, clientId, stop: lock.release };
+    if (lock === 'unknown' && group === undefined) return { name, clientId, stop: async () => {} };
+    if (lock === 'unknown') throw unknown();
+    if (lock !== 'taken') return { name, clientId, stop: lock.release };
   }
   throw new TailraceError(
     'client_id_in_use',
@@ -50,12 +53,21 @@ function folderOf(broker: string, clientId: string): string {
   return join(tmpdir(), `tailrace-mqtt-${process.getuid?.() ?? 0}`, digest);
 }
 
-async function tryLock(folder: string) {
-  makeDirectory(folder, 0o700);
+/** `unknown` where the folder cannot be made. */
+async function tryLock(folder: string): Promise<DirectoryLock | 'taken' | 'unknown'> {
   try {
+    makeDirectory(folder, 0o700);
     return await lockDirectory(folder);
   } catch (cause) {
-    if (cause instanceof TailraceError && cause.code === 'database_in_use') return undefined;
-    throw cause;
+    const isTaken = cause instanceof TailraceError && cause.code === 'database_in_use';
+    return isTaken ? 'taken' : 'unknown';
   }
+}
+
+function unknown(): TailraceError {
+  return new TailraceError(
+    'client_id_unknown',
+    `Set MQTT_CLIENT_ID, another one for each process of the group: which ids of this host are in use is kept in ` +
+      `${tmpdir()}, and that cannot be written.`,
+  );
 }
