@@ -109,8 +109,8 @@ async function receive(messages: readonly (readonly [string, string, object?])[]
   );
 }
 
-function startWorker(of: Partial<ReplayWorkerOptions> & { by?: string } = {}) {
-  const queue = createReplayQueue({ database: test.database, by: of.by ?? 'worker' });
+function startWorker(of: Partial<ReplayWorkerOptions> = {}) {
+  const queue = createReplayQueue({ database: test.database, by: 'worker' });
   const replay = (message: InboundMessage) => ingester.replay(message);
   const common = { queue, replay, metrics: createMetrics(), log, pollMs: 20 };
   const worker = startReplayWorker({ ...common, ...of });
@@ -206,7 +206,8 @@ describe('a letter that is replayed', () => {
     await eventually(async () => failed, Boolean);
     await worker.stop();
     expect(await readings()).toHaveLength(1);
-    startWorker({ by: 'next' });
+    const database = test.database;
+    startWorker({ queue: createReplayQueue({ database, by: 'next', leaseMs: 300 }) });
     const [letter] = await eventually(letters, ([one]) => one?.outcome !== null);
     expect(letter).toMatchObject({ outcome: 'duplicate', attempts: 1 });
     expect(await readings()).toHaveLength(1);

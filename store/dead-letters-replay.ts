@@ -4,6 +4,7 @@ import type { Database } from '../sql/connection.ts';
 import { type ClaimedLetter, claimReplays } from '../sql/statements/claimReplays.ts';
 import { extendReplayClaims } from '../sql/statements/extendReplayClaims.ts';
 import { type FinishedReplay, finishReplays } from '../sql/statements/finishReplays.ts';
+import { selectReplayRequests } from '../sql/statements/selectReplaysWaiting.ts';
 import { withClient } from '../sql/transaction.ts';
 
 export type { FinishedReplay, ReplayOutcome } from '../sql/statements/finishReplays.ts';
@@ -43,20 +44,23 @@ const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
 /** Makes the queue of one claimant. */
 export function createReplayQueue(options: ReplayQueueOptions): ReplayQueue {
   const { database, by, leaseMs = LEASE_MS, lettersMax = CLAIM_LETTERS_MAX } = options;
+  // Embedded there is one ingester: what is claimed by another is claimed by the dead.
+  const claim = { by, leaseMs, lettersMax, bytesMax: CLAIM_BYTES_MAX, alone: database.embedded };
+  /** As of how many requests nothing was left to claim, and when that was. */
+  let seen = { requests: -1, atMs: Number.NEGATIVE_INFINITY };
+
   return {
     leaseMs,
-    async claim() {
-      // Embedded there is one ingester: what is claimed by another is claimed by the dead.
-      const claim = {
-        by,
-        leaseMs,
-        lettersMax,
-        bytesMax: CLAIM_BYTES_MAX,
-        alone: database.embedded,
-      };
-      const letters = await withClient(database, (client) => claimReplays(client, claim));
-      return letters.map((letter) => ({ id: letter.id, message: messageOf(letter) }));
-    },
+    claim: () =>
+      withClient(database, async (client) => {
+        const requests = await selectReplayRequests(client);
+        // The claims of the dead make no request: they are looked for now and then.
+        const nowMs = performance.now();
+        if (requests === seen.requests && nowMs - seen.atMs < leaseMs / 3) return [];
+        const letters = await claimReplays(client, claim);
+        if (letters.length === 0) seen = { requests, atMs: nowMs };
+        return letters.map((letter) => ({ id: letter.id, message: messageOf(letter) }));
+      }),
     extend: (ids) => withClient(database, (client) => extendReplayClaims(client, by, ids, leaseMs)),
     release: (ids) => withClient(database, (client) => extendReplayClaims(client, by, ids, 0)),
     finish: (finished) => withClient(database, (client) => finishReplays(client, by, finished)),

@@ -7,9 +7,10 @@ import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Database } from '../sql/connection.ts';
-import { deleteDeadLettersOver } from '../sql/statements/deleteDeadLetters.ts';
+import { type Deleted, deleteDeadLettersOver } from '../sql/statements/deleteDeadLetters.ts';
 import { dropDeadLetterChunks } from '../sql/statements/dropDeadLetterChunks.ts';
 import { selectDeadLetterAccount } from '../sql/statements/selectDeadLetterAccount.ts';
+import { selectReplaysWaiting } from '../sql/statements/selectReplaysWaiting.ts';
 import { withClient } from '../sql/transaction.ts';
 
 export interface DeadLetterRetentionOptions {
@@ -33,7 +34,9 @@ const INTERVAL_MS = 5_000;
 const FAILED_MS = 30_000;
 /** Letters of a step: 20 to 40 ms embedded, where everybody else waits. */
 const STEP_LETTERS = { embedded: 500, native: 5_000 } as const;
-/** Chunks are looked for once in so many ms: it takes a lock that writers feel. */
+/** Age, and what waits for replay, are looked at once in so many ms: that takes planning for every day's chunk. */
+const AGE_INTERVAL_MS = 60_000;
+/** Chunks are dropped once in so many ms: it takes a lock that writers feel. */
 const CHUNKS_INTERVAL_MS = 600_000;
 
 /** Starts looking every few seconds. */
@@ -45,16 +48,16 @@ export function startDeadLetterRetention(options: DeadLetterRetentionOptions): D
     'tailrace_dead_letters_dropped_total',
     'dead letters that were dropped because they were too old or too many',
   );
-  const seen = { letters: 0, bytes: 0, waiting: 0 };
-  expose(metrics, seen, bytesMax);
+  let seen: Seen = { letters: 0, bytes: 0, waiting: 0 };
+  expose(metrics, () => seen, bytesMax);
   const look = createLook(options, signal);
   let turn: Promise<unknown> = Promise.resolve();
 
   function lookNow(): Promise<void> {
     const result = turn.then(async () => {
       const found = await look();
-      Object.assign(seen, found.account);
-      dropped.inc(found.letters);
+      seen = found.seen;
+      dropped.inc(found.dropped);
     });
     turn = result.catch(() => undefined);
     return result;
@@ -85,38 +88,59 @@ export function startDeadLetterRetention(options: DeadLetterRetentionOptions): D
   };
 }
 
-/** One look: drops what is over, and gives the account of what is left. */
+/** Makes what looks once: it drops what is over, and gives the account of what is left. */
 function createLook(options: DeadLetterRetentionOptions, signal: AbortSignal) {
   const { database, ageMaxMs, bytesMax, clock, log } = options;
-  const limit = STEP_LETTERS[database.embedded ? 'embedded' : 'native'];
+  let ageAtMs = Number.NEGATIVE_INFINITY;
   let chunksAtMs = Number.NEGATIVE_INFINITY;
+  let waiting = 0;
+  const account = () => withClient(database, selectDeadLetterAccount);
 
   return async () => {
-    const beforeMs = clock() - ageMaxMs;
-    let [letters, bytes] = [0, 0];
-    for (let isOver = true; isOver && !signal.aborted; ) {
-      const sinceMs = performance.now();
-      const gone = await withClient(database, (client) =>
-        deleteDeadLettersOver(client, { beforeMs, bytesMax, limit }),
-      );
-      letters += gone.letters;
-      bytes += gone.bytes;
-      isOver = gone.letters === limit;
-      // Others have the database for as long as the step took.
-      if (isOver) await sleep(performance.now() - sinceMs);
-    }
-    if (letters > 0) {
+    const nowMs = clock();
+    const beforeMs = nowMs - ageMaxMs;
+    const found = await account();
+    const isAgeDue = nowMs - ageAtMs >= AGE_INTERVAL_MS;
+    if (!isAgeDue && found.bytes <= bytesMax) return { dropped: 0, seen: { ...found, waiting } };
+    const gone = await dropOver(options, beforeMs, signal);
+    if (gone.letters > 0) {
       log.warn(
-        { letters, bytes },
+        gone,
         'the oldest dead letters were dropped: DEAD_LETTER_AGE_MAX, DEAD_LETTER_BYTES_MAX',
       );
     }
-    if (clock() - chunksAtMs > CHUNKS_INTERVAL_MS && !signal.aborted) {
-      chunksAtMs = clock();
+    if (isAgeDue) {
+      ageAtMs = nowMs;
+      waiting = await withClient(database, selectReplaysWaiting);
+    }
+    if (nowMs - chunksAtMs >= CHUNKS_INTERVAL_MS && !signal.aborted) {
+      chunksAtMs = nowMs;
       await withClient(database, (client) => dropDeadLetterChunks(client, beforeMs));
     }
-    return { letters, account: await withClient(database, selectDeadLetterAccount) };
+    return { dropped: gone.letters, seen: { ...(await account()), waiting } };
   };
+}
+
+/** Drops what is over in steps; others have the database for as long as each step took. */
+async function dropOver(
+  { database, bytesMax }: DeadLetterRetentionOptions,
+  beforeMs: number,
+  signal: AbortSignal,
+): Promise<Deleted> {
+  const limit = STEP_LETTERS[database.embedded ? 'embedded' : 'native'];
+  let letters = 0;
+  let bytes = 0;
+  while (!signal.aborted) {
+    const sinceMs = performance.now();
+    const gone = await withClient(database, (client) =>
+      deleteDeadLettersOver(client, { beforeMs, bytesMax, limit }),
+    );
+    letters += gone.letters;
+    bytes += gone.bytes;
+    if (gone.letters < limit) break;
+    await sleep(performance.now() - sinceMs);
+  }
+  return { letters, bytes };
 }
 
 interface Seen {
@@ -125,13 +149,13 @@ interface Seen {
   readonly waiting: number;
 }
 
-function expose(metrics: Metrics, seen: Seen, bytesMax: number): void {
-  metrics.gauge('tailrace_dead_letters_size', 'bytes of dead letters', () => seen.bytes);
+function expose(metrics: Metrics, seen: () => Seen, bytesMax: number): void {
+  metrics.gauge('tailrace_dead_letters_size', 'bytes of dead letters', () => seen().bytes);
   metrics.gauge('tailrace_dead_letters_max', 'most bytes of dead letters', () => bytesMax);
-  metrics.gauge('tailrace_dead_letters', 'dead letters that are kept', () => seen.letters);
+  metrics.gauge('tailrace_dead_letters', 'dead letters that are kept', () => seen().letters);
   metrics.gauge(
     'tailrace_dead_letters_waiting',
     'dead letters whose replay was asked for',
-    () => seen.waiting,
+    () => seen().waiting,
   );
 }

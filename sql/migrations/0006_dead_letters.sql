@@ -23,6 +23,14 @@ create table tailrace.dead_letter_day (
 insert into tailrace.dead_letter_day
 select (received_at at time zone 'utc')::date, count(*), sum(size_bytes) from tailrace.dead_letter group by 1;
 
+-- How often replays were asked for. Ingesters look at this one row every second, and at the letters only when it has
+-- changed: to look through the chunks of a month takes the embedded engine 20 ms.
+create table tailrace.dead_letter_request (
+  one    boolean primary key default true check (one),
+  count  int8 not null default 0
+) with (fillfactor = 50);
+insert into tailrace.dead_letter_request default values;
+
 -- Pages go by time and id within a tenant. Names that are too long for an index are no tenant's and are not kept.
 create index dead_letter_tenant_time on tailrace.dead_letter (tenant, received_at desc, id desc);
 

@@ -1,12 +1,12 @@
 import type { Client } from '../transaction.ts';
 
-// Those that an ingester holds are left out, unless it has not said for so long that it is still there that it is dead,
-// or ($5) there can be no other.
+// Those that another ingester holds are left out, unless it has not said for so long that it is still there that it is
+// dead, or ($5) there can be no other.
 const CLAIM_REPLAYS = `
 with asked as (
   select id, received_at, replay_requested_at, octet_length(payload) as bytes from tailrace.dead_letter
   where replay_requested_at is not null and replayed_at is null
-    and ($5::boolean or claimed_until is null or claimed_until < now())
+    and ($5::boolean or claimed_until is null or claimed_until < now() or claimed_by = $1::text)
   order by replay_requested_at, id
   limit $2
   for update skip locked

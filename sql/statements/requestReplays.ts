@@ -8,6 +8,9 @@ import {
 
 // What waits already keeps its place. The lock is for two who ask at once: the second sees what the first has done.
 const requestReplaysOf = (bounds: string, payload: string) => `
+with counted as (
+  update tailrace.dead_letter_request set count = count + 1
+)
 update tailrace.dead_letter as letter set
   replay_requested_at =
     case when replay_requested_at is not null and replayed_at is null then replay_requested_at else now() end,
