@@ -147,12 +147,16 @@ function readList(state: State, info: number): unknown[] {
 }
 
 function readMap(state: State, info: number): Fields {
-  const fields = new Fields();
+  const keys: string[] = [];
+  const values: unknown[] = [];
+  // Made at their size, where it is known: lists that grow take room for seventeen at once, and most maps are small.
+  if (info < 24) keys.length = values.length = info;
+  let index = 0;
   readEach(state, info, 2, () => {
-    fields.keys.push(readKey(state));
-    fields.values.push(readItem(state));
+    keys[index] = readKey(state);
+    values[index++] = readItem(state);
   });
-  return fields;
+  return new Fields(keys, values);
 }
 
 function readTagged(state: State, info: number): unknown {

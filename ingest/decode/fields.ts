@@ -10,7 +10,7 @@ export class Fields {
   readonly keys: string[];
   readonly values: unknown[];
 
-  constructor(keys: string[] = [], values: unknown[] = []) {
+  constructor(keys: string[], values: unknown[]) {
     this.keys = keys;
     this.values = values;
   }
@@ -23,9 +23,17 @@ export function fieldsOf(value: unknown): Fields | undefined {
   if (Array.isArray(value) || value instanceof Uint8Array) return undefined;
   const object = value as Readonly<Record<string, unknown>>;
   const keys = Object.keys(object);
-  return new Fields(
-    keys,
-    keys.map((key) => object[key]),
+  const values: unknown[] = [];
+  for (let index = 0; index < keys.length; index++) values.push(object[keys[index] as string]);
+  return new Fields(keys, values);
+}
+
+/** Whether keys are those of a point in its plainest form, a time and a value: most objects are such. */
+export function isPlainPoint(keys: readonly string[]): boolean {
+  return (
+    keys.length === 2 &&
+    MEANINGS.get(keys[0] as string)?.place === 'time' &&
+    MEANINGS.get(keys[1] as string)?.place === 'value'
   );
 }
 

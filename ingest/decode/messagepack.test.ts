@@ -110,6 +110,17 @@ describe('what is no MessagePack', () => {
     expect(decode(hex(payload))).toBe('payload_unreadable');
   });
 
+  it('takes no memory on trust, level by level', () => {
+    // Each map promises four million entries, and its first value is the next one.
+    const level = hex('df 00 40 00 00 a1 61');
+    const levels = Buffer.concat(Array.from({ length: 99 }, () => level));
+    const before = process.memoryUsage().rss;
+    expect(decode(Buffer.concat([levels, Buffer.alloc(9_000_000, 0xc0)]))).toBe(
+      'payload_unreadable',
+    );
+    expect(process.memoryUsage().rss - before).toBeLessThan(1e9);
+  });
+
   it('is nothing', () => {
     expect(decode(Buffer.alloc(0))).toBe('payload_empty');
   });

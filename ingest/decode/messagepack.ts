@@ -15,6 +15,7 @@ import type { Decoder, Fault } from './sink.ts';
 import type { ReadText } from './text-cache.ts';
 
 const TIMESTAMP = -1;
+const SMALL_MAP = 64;
 
 /**
  * A time as a number whose magnitude says µs, as all times of 1970-02-27 to 2128 do; as text where it would say
@@ -86,13 +87,17 @@ function readList(state: State, count: number): unknown[] {
 
 function readMap(state: State, count: number): Fields {
   enter(state, count, 2);
-  const fields = new Fields();
+  // Small ones are made at their size: lists that grow take room for seventeen at once. Of large ones nobody knows yet
+  // whether they hold what they promise, and whether there are others like them inside.
+  const known = count <= SMALL_MAP ? count : 0;
+  const keys = new Array<string>(known);
+  const values = new Array<unknown>(known);
   for (let index = 0; index < count; index++) {
-    fields.keys.push(readKey(state));
-    fields.values.push(readValue(state));
+    keys[index] = readKey(state);
+    values[index] = readValue(state);
   }
   state.depth--;
-  return fields;
+  return new Fields(keys, values);
 }
 
 /** Reads one value and what is in it. */

@@ -2,7 +2,7 @@
 // flat object, each key a sub-channel; columns; KEPServer's lists of items; an array of these.
 import { pushColumns } from './columnar.ts';
 import { NO_READING, namesOther } from './faults.ts';
-import { type Fields, fieldsOf, type Roles, rolesOf } from './fields.ts';
+import { type Fields, fieldsOf, isPlainPoint, type Roles, rolesOf } from './fields.ts';
 import { itemsOf, pushItems } from './kepserver.ts';
 import type { Fault, ReadContext, ReadingSink } from './sink.ts';
 import { pushKey, pushValue, qualityOf, timeFault, timeOf } from './values.ts';
@@ -35,8 +35,13 @@ function pushSubchannels(
 
 /** Reads an object. Gives back how many readings it held or tried to. */
 function pushObject(sink: ReadingSink, fields: Fields, context: ReadContext): number {
-  const { values } = fields;
-  const roles = rolesOf(fields.keys);
+  const { keys, values } = fields;
+  if (isPlainPoint(keys) && !Array.isArray(values[0])) {
+    const timeUs = timeOf(values[0], context.defaultTimeUs, context);
+    pushValue(sink, '', timeUs, timeFault(timeUs, context), values[1], 0);
+    return 1;
+  }
+  const roles = rolesOf(keys);
   const named = nameFault(fields, roles, context);
   if (named !== undefined) {
     sink.fault(named);
