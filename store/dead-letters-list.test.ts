@@ -100,18 +100,19 @@ describe('letters are listed, the newest first', () => {
 });
 
 it('gives a page less where its letters are large, and never nothing', async () => {
-  const { database, dispose } = await openTestDatabase();
-  const large = Buffer.alloc(9 * 1024 * 1024, 'x');
+  const find = { topic: 't/acme/rig-3/' };
+  const large = { payload: Buffer.alloc(9_000, 'x'), topic: 't/acme/rig-3/x' };
   await insertDeadLetters(
-    database,
-    [0, 1, 2].map((n) => letter(n, { payload: large })),
+    test.database,
+    [7, 8, 9].map((n) => letter(n, large)),
   );
-  const { letters, hasMore } = await listDeadLetters(database, {}, 3);
-  expect([letters.map(({ id }) => id), hasMore]).toEqual([[3, 2], true]);
-  const before = { timeUs: letters[1]!.received_us, id: 2 };
-  const rest = await listDeadLetters(database, { before }, 3);
+  const { letters, hasMore } = await listDeadLetters(test.database, find, 3, 10_000);
+  expect([letters.map(({ payload }) => payload.length), hasMore]).toEqual([[9_000, 9_000], true]);
+  const tiny = await listDeadLetters(test.database, find, 3, 1);
+  expect([tiny.letters.length, tiny.hasMore]).toEqual([1, true]);
+  const [{ received_us: timeUs = 0, id = 0 } = {}] = letters.slice(-1);
+  const rest = await listDeadLetters(test.database, { ...find, before: { timeUs, id } }, 3, 10_000);
   expect([rest.letters.length, rest.hasMore]).toEqual([1, false]);
-  await dispose();
 });
 
 it('has letters replayed that are asked for, once each, and marks what became of them', async () => {

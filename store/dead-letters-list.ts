@@ -44,8 +44,9 @@ export async function listDeadLetters(
   { reader }: Pick<Database, 'reader'>,
   filter: DeadLetterFilter,
   limit: number,
+  bytesMax: number = PAGE_BYTES_MAX,
 ): Promise<DeadLetterPage> {
-  const page = { limit: limit + 1, bytesMax: PAGE_BYTES_MAX };
+  const page = { limit: limit + 1, bytesMax };
   const rows = await selectDeadLetterRows(reader, filter, page).catch(throwReadable);
   const letters = rows.slice(0, limit);
   return { letters, hasMore: (rows[0]?.page_rows ?? 0) > letters.length };

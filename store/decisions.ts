@@ -1,6 +1,5 @@
 // The log of decisions: a bounded queue in front of a table. Whoever decides never waits for it and is never told of
 // its failures; what does not fit is counted, and a row says so. A killed process loses what is queued, a second's worth.
-import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -9,7 +8,7 @@ import type { DecisionRow } from '../sql/statements/insertDecisions.ts';
 import { type DecisionFilter, selectDecisionRows } from '../sql/statements/selectDecisions.ts';
 import { createDecisionQueue, type Recordable } from './decision-queue.ts';
 import { createDecisionWriter } from './decision-writer.ts';
-import { classifyFailure, codeOf } from './write-failure.ts';
+import { throwReadable } from './read-failure.ts';
 
 /** What of the decisions is kept. */
 export type DecisionLogMode = 'all' | 'denied' | 'off';
@@ -97,19 +96,5 @@ export async function listDecisions(
   database: Database,
   filter: DecisionFilter,
 ): Promise<DecisionRow[]> {
-  try {
-    return await selectDecisionRows(database.reader, filter);
-  } catch (cause) {
-    // undefined_table
-    if (codeOf(cause) === '42P01') {
-      throw new TailraceError(
-        'database_not_migrated',
-        'The database has no log of decisions: run tailrace migrate.',
-        { cause },
-      );
-    }
-    const isGone = classifyFailure(cause) === 'unavailable' || /CONNECT/.test(messageOf(cause));
-    if (!isGone) throw cause;
-    throw new TailraceError('database_unavailable', 'Ask again in a moment.', { cause });
-  }
+  return selectDecisionRows(database.reader, filter).catch(throwReadable);
 }

@@ -72,7 +72,7 @@ function replayLines(
 const UNSHOWABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
 
 /** A payload for people's eyes: as it is, or as a hex dump. */
-export function payloadText(payload: Buffer): string {
+function payloadText(payload: Buffer): string {
   const text = isUtf8(payload) ? payload.toString() : undefined;
   const isText = text !== undefined && !UNSHOWABLE.test(text.replaceAll('\r\n', '\n'));
   const shown = isText ? text.slice(0, SHOWN_BYTES) : hexDump(payload.subarray(0, SHOWN_BYTES / 4));
