@@ -37,12 +37,6 @@ interface WriteTally {
   readonly late: number;
 }
 
-/** What a committed attempt tells. */
-interface Written extends WriteTally {
-  /** See `beginWriting`. */
-  readonly withoutTriggers: boolean;
-}
-
 /** Rows of a batch, and where it is noted what becomes of them. */
 interface RowsToWrite {
   readonly batch: ReadingBatch;
@@ -58,19 +52,18 @@ export async function writeRows(
   { batch, rows, rowOutcomes }: RowsToWrite,
   path: WritePath,
   firstTimes: FirstTimes,
-): Promise<Written> {
+): Promise<WriteTally> {
   const sorted = sortReadings(batch, rows);
-  const written = await transact(database, beginWriting, async (client, begun) => {
+  const written = await transact(database, beginWriting, async (client, lateBeforeUs) => {
     if (path === 'staging') await prepareLooking(client);
     const numbers = await store(client, batch, sorted.numbers, NUMBERS, rowOutcomes, path);
     const states = await store(client, batch, sorted.states, STATES, rowOutcomes, path);
-    const { lateBeforeUs } = begun;
     for (const changed of [numbers.insert, numbers.replace]) {
       const marks = dirtyMarks(batch, changed, lateBeforeUs);
       if (marks.seriesIds.length > 0) await insertDirtyRanges(client, marks, GAP_MAX_US);
     }
     const lowered = await firstTimes.lower(client, batch, [numbers.insert, states.insert]);
-    return { numbers, states, lowered, ...begun };
+    return { numbers, states, lowered, lateBeforeUs };
   });
   written.lowered();
   const { numbers, states } = written;
@@ -79,7 +72,6 @@ export async function writeRows(
     duplicate: numbers.duplicate + states.duplicate,
     corrected: numbers.corrected + states.corrected,
     late: countBefore(batch, rows, written.lateBeforeUs),
-    withoutTriggers: written.withoutTriggers,
   };
 }
 

@@ -53,8 +53,6 @@ export interface LaneOptions {
   readonly stopping: AbortSignal;
   readonly firstTimesMax: number;
   onFailure(failure: WriteFailure): void;
-  /** Told at each commit whether it was written without firing triggers. */
-  onWritten(withoutTriggers: boolean): void;
 }
 
 const STATE_OF: Record<WriteFailure, WriterState> = {
@@ -80,12 +78,10 @@ export function createLane(options: LaneOptions): Lane {
   async function writeAll(job: LaneJob, path: WritePath): Promise<LaneOutcome> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const written = await writeRows(database, job, path, firstTimes);
+        const tally = await writeRows(database, job, path, firstTimes);
         enter('writing');
-        options.onWritten(written.withoutTriggers);
-        firstPath = path === 'staging' && written.inserted < job.rows.length ? 'staging' : 'copy';
-        const { inserted, duplicate, corrected, late } = written;
-        return { inserted, duplicate, corrected, late, refused: [] };
+        firstPath = path === 'staging' && tally.inserted < job.rows.length ? 'staging' : 'copy';
+        return { ...tally, refused: [] };
       } catch (cause) {
         const failure = classifyFailure(cause);
         options.onFailure(failure);

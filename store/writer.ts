@@ -45,18 +45,12 @@ export interface WriterOptions {
 
 const WORST_FIRST: readonly WriterState[] = ['paused', 'waiting', 'writing'];
 
-const WITHOUT_TRIGGERS = 'readings are written without firing triggers, which rollups do not need';
-const WITH_TRIGGERS =
-  'readings are written with triggers firing, which is slower where TimescaleDB has some (before 2.28): a superuser ' +
-  'can GRANT SET ON PARAMETER session_replication_role to the role that writes';
-
 /** Makes a writer on the database's writing connections. */
 export function createWriter(options: WriterOptions): Writer {
   const { database, log, metrics } = options;
   const laneCount = options.lanes ?? 1;
   const stopping = new AbortController();
   let queued = 0;
-  let remarked = false;
   const failures = metrics.counter('tailrace_writer_failures_total', 'failed attempts to write', [
     'failure',
   ]);
@@ -67,10 +61,6 @@ export function createWriter(options: WriterOptions): Writer {
       stopping: stopping.signal,
       firstTimesMax: Math.ceil(FIRST_TIMES_MAX / laneCount),
       onFailure: (failure) => failures.inc({ failure }),
-      onWritten(withoutTriggers) {
-        if (!remarked) log.info(withoutTriggers ? WITHOUT_TRIGGERS : WITH_TRIGGERS);
-        remarked = true;
-      },
     }),
   );
   const worst = () => worstOf(lanes);
