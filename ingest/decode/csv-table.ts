@@ -30,7 +30,7 @@ function firstLine(text: string): string {
 }
 
 /** The delimiter that stands most often outside quotes in the header. */
-export function delimiterOf(text: string): Delimiter {
+function delimiterOf(text: string): Delimiter {
   const bare = firstLine(text).replace(/"(?:[^"]|"")*"/g, '');
   let found: Delimiter = ',';
   let most = 0;

@@ -10,7 +10,7 @@ const OPC_GOOD_MIN = 192;
 const OPC_GOOD_MAX = 219;
 
 /** As `qualityOf`, where numbers are those of OPC DA: there 192 is good and 0 is bad. */
-export function opcQualityOf(given: unknown): number {
+function opcQualityOf(given: unknown): number {
   if (given === undefined || given === null || typeof given === 'boolean') return qualityOf(given);
   const code = qualityOf(given);
   if (code === 0) return QUALITY_BAD;

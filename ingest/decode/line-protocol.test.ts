@@ -197,6 +197,14 @@ describe('lines', () => {
     expect(sink.reasons.map((reason) => reason.slice(0, 7))).toEqual(['Line 4:', 'Line 6:']);
   });
 
+  it('may be of more series than are remembered', () => {
+    const names = Array.from({ length: 20_000 }, (_, index) => `n${index}`);
+    const lines = names.map((name) => `m${name},tag=${name} f${name}=1 ${NS}`).join('\n');
+    const told = names.flatMap((name) => [{ tag: name }, [`m${name}/f${name}`, AT, 1]]);
+    expect(decode(lines)).toEqual(told);
+    expect(decode(lines)).toEqual(told);
+  });
+
   it('that are all broken are read in linear time', () => {
     const started = performance.now();
     decode('m f="\n'.repeat(20_000));

@@ -16,7 +16,7 @@ export function unescapeName(text: string): string {
 const TAG = /((?:\\[,= ]|[^,=\\]|\\(?![,= ]))+)=((?:\\[,= ]|[^,=\\]|\\(?![,= ]))+)(,|$)/y;
 
 /** Reads `key=value,key=value`; gives back what is wrong with it as text. */
-export function parseTags(text: string): Tags | string {
+function parseTags(text: string): Tags | string {
   const tags = new Map<string, string>();
   TAG.lastIndex = 0;
   let isOpen = true;
