@@ -44,6 +44,8 @@ interface RememberedTopic extends Topic {
 export type FindSeries = (identity: SeriesIdentity) => Series | undefined;
 
 const CHANNELS_MAX = 500_000;
+/** Of what may be remembered, what is kept when it gets too much. */
+const KEPT_SHARE = 7 / 8;
 
 const NO_TARGET: TopicTarget = { tenant: '', asset: '', channel: '', labels: {} };
 /** Of a reading that has no place. */
@@ -71,9 +73,11 @@ export function createSeriesLookup(
     remembered = 0;
   });
 
+  /** Many at a time: what was deleted from the front of a Map is walked over whenever it is walked again. */
   function forget(): void {
+    const kept = Math.floor(channelsMax * KEPT_SHARE);
     for (const [name, topic] of topics) {
-      if (remembered <= channelsMax) return;
+      if (remembered <= kept) return;
       topics.delete(name);
       remembered -= topic.forget();
     }
@@ -92,13 +96,19 @@ export function createSeriesLookup(
     }
 
     function createChannels(labels: Readonly<Record<string, string>>): Channels {
-      const channels = new Map<string, Channel>();
+      // Most topics have the one channel without a key, and none of the maps.
+      let own: Channel | undefined;
+      let keyed: Map<string, Channel> | undefined;
       return {
         channel(key) {
-          let found = channels.get(key);
+          let found = key === '' ? own : keyed?.get(key);
           if (found === undefined) {
             found = createChannel(target, key, labels);
-            channels.set(key, found);
+            if (key === '') own = found;
+            else {
+              keyed ??= new Map();
+              keyed.set(key, found);
+            }
             count();
           }
           if (found.series === undefined && found.fault === undefined) found.series = find(found);
@@ -108,17 +118,18 @@ export function createSeriesLookup(
     }
 
     const plain = createChannels(target.labels);
-    const sets = new Map<string, Channels>();
+    let sets: Map<string, Channels> | undefined;
     return {
       match,
       tenant: target.tenant,
       plain,
       labelled(text, parse) {
         if (text === '') return plain;
-        let set = sets.get(text);
+        let set = sets?.get(text);
         if (set === undefined) {
           // What the topic says of itself stands.
           set = createChannels({ ...parse(), ...target.labels });
+          sets ??= new Map();
           sets.set(text, set);
           count();
         }
