@@ -319,7 +319,7 @@ describe('two writers and a refresher, step by step in any order', () => {
       fc.property(schedule, (given) => {
         expect(play(given)).toBeUndefined();
       }),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
   });
 
