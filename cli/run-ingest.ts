@@ -3,6 +3,8 @@
 import { createDeviceLogin, type Device } from '../ingest/device-login.ts';
 import { watchDevices } from '../ingest/device-watch.ts';
 import { flushLimits } from '../ingest/flush-rule.ts';
+import { createReadingsQuota } from '../ingest/guards/readings-quota.ts';
+import { createSeriesGuard } from '../ingest/guards/series-guard.ts';
 import { createIngester } from '../ingest/ingester.ts';
 import type { ReplayWorker } from '../ingest/replay.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -19,6 +21,8 @@ import { deadLetterKeeper, startDeadLetterWork } from './run-dead-letters.ts';
 
 export interface IngestParts {
   readonly writer: Writer;
+  /** Steps of a batch's way other than writing that fail at the moment, each with why; undefined where none does. */
+  trouble(): string | undefined;
   /** Replays dead letters. */
   readonly replays: ReplayWorker;
   /** Whether messages can come in. */
@@ -36,8 +40,14 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
   const writer = createWriter({ database, log, metrics, lanes });
   lifecycle.add({ name: 'writer', stop: () => writer.stop() });
   lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock }));
+  const failing = new Map<string, string>();
+  const trouble = () =>
+    failing.size === 0
+      ? undefined
+      : [...failing].map(([step, why]) => `${step}: ${why}`).join('; ');
   const ingester = lifecycle.add(
     createIngester({
+      onStep: (step, why) => (why === undefined ? failing.delete(step) : failing.set(step, why)),
       catalogue,
       writer,
       insertDeadLetters: deadLetterKeeper(ground, topicRules),
@@ -46,18 +56,18 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
       metrics,
       log,
       clock: systemClock,
-      limits: flushLimits(database),
+      ...pipelineLimits(ground),
     }),
   );
   const replays = startDeadLetterWork(ground, ingester);
   if (config.MQTT_URL === undefined) {
     const broker = await startBroker(ground, ingester.handle);
     const { url: brokerUrl, publish } = broker;
-    return { writer, replays, receiving: () => true, brokerUrl, publish };
+    return { writer, trouble, replays, receiving: () => true, brokerUrl, publish };
   }
   const subscription = await subscribe(ground, config.MQTT_URL, ingester.handle);
   const receiving = () => subscription.subscribed();
-  return { writer, replays, receiving, brokerUrl: undefined, publish: undefined };
+  return { writer, trouble, replays, receiving, brokerUrl: undefined, publish: undefined };
 }
 
 /** Subscribes to what the topic rules take, at a broker outside. */
@@ -74,10 +84,13 @@ async function subscribe(
       url,
       clientId,
       ...(shareGroup === undefined ? {} : { shareGroup }),
-      ...(sessionExpiryMs === undefined ? {} : { sessionExpiryS: Math.ceil(sessionExpiryMs / 1_000) }),
+      ...(sessionExpiryMs === undefined
+        ? {}
+        : { sessionExpiryS: Math.ceil(sessionExpiryMs / 1_000) }),
       filters: topicRules.current().filters,
       filterMemory: openFilterMemory(session, config.DATA_DIR, log),
       handler,
+      bytesInFlightMax: config.INGEST_IN_FLIGHT_BYTES_MAX,
       metrics,
       log,
       clock: systemClock,
@@ -86,6 +99,30 @@ async function subscribe(
   // Rules stop after the subscription: what they say then is heard by nobody.
   topicRules.onChange(({ filters }) => subscription.setFilters(filters));
   return subscription;
+}
+
+/** What the configuration says of the pipeline's bounds and of its tenants'. */
+function pipelineLimits({ config, database, catalogue, metrics }: Ground) {
+  const clock = systemClock;
+  const readingsPerS = config.LIMIT_TENANT_READINGS_PER_S;
+  return {
+    limits: flushLimits(database, {
+      rowsMax: config.INGEST_BATCH_ROWS_MAX,
+      ageMaxMs: config.INGEST_BATCH_AGE_MAX,
+    }),
+    bytesMax: config.INGEST_IN_FLIGHT_BYTES_MAX,
+    admitSeries: createSeriesGuard({
+      catalogue,
+      seriesMax: config.LIMIT_TENANT_SERIES,
+      newPerS: config.LIMIT_TENANT_NEW_SERIES_PER_S,
+      newBurst: config.LIMIT_TENANT_NEW_SERIES_BURST,
+      metrics,
+      clock,
+    }),
+    ...(readingsPerS === undefined
+      ? {}
+      : { quota: createReadingsQuota({ readingsPerS, metrics, clock }) }),
+  };
 }
 
 async function startBroker(ground: Ground, handler: MessageHandler) {
@@ -106,6 +143,7 @@ async function startBroker(ground: Ground, handler: MessageHandler) {
         device.access === undefined || device.access.maySubscribe(filter, systemClock()),
       authorizeForward: (device, topic) =>
         device.access === undefined || device.access.mayReceive(topic, systemClock()),
+      bytesInFlightMax: config.INGEST_IN_FLIGHT_BYTES_MAX,
       metrics,
       log,
       clock: systemClock,

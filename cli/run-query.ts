@@ -70,6 +70,8 @@ async function readiness(ground: Ground, ingest: IngestParts | undefined): Promi
   if (ingest === undefined) return findings;
   const { state, detail } = ingest.writer;
   findings.writer = { ok: state === 'writing', detail };
+  const trouble = ingest.trouble();
+  findings.ingest = { ok: trouble === undefined, detail: trouble ?? 'nothing fails' };
   const receiving = ingest.receiving();
   findings.broker = { ok: receiving, detail: receiving ? 'receiving' : 'not connected' };
   return findings;

@@ -2,13 +2,14 @@
 // Each step is tried until it succeeds, for nothing is acknowledged before all of it is through. Several batches are
 // under way at a time; they are handed to the writer, fed and acknowledged in the order in which they were filled.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TailraceError } from '../lib/errors.ts';
+import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Feed, ReadingsRecord } from '../lib/feed/feed.ts';
 import type { Log } from '../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../lib/metrics.ts';
 import type { DeadLetter } from '../store/dead-letters.ts';
 import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
 import type { Series } from '../store/series.ts';
+import { codeOf } from '../store/write-failure.ts';
 import type { Batch, LetterDraft, WantedSeries } from './batch.ts';
 import { deadLettersOf } from './dead-letters.ts';
 import type { Fault } from './fault.ts';
@@ -32,6 +33,8 @@ export interface SettlementOptions {
   readonly admitSeries?: AdmitSeries;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Told that a step fails, with the failure's code, and that it succeeds again (undefined). */
+  readonly onStep?: (step: string, trouble: string | undefined) => void;
 }
 
 /** Both reject only when the batch was given up on stopping. */
@@ -54,7 +57,7 @@ const RETRY_MAX_MS = 10_000;
 
 /** Tries a step until it succeeds. Ends by failing when the part below was stopped, or this one gives up. */
 async function persist<T>(
-  { log, giveUp }: { log: Log; giveUp: AbortSignal },
+  { log, giveUp, onStep }: Pick<SettlementOptions, 'log' | 'onStep'> & { giveUp: AbortSignal },
   step: string,
   attempt: () => Promise<T>,
 ): Promise<T> {
@@ -62,6 +65,7 @@ async function persist<T>(
     try {
       const result = await attempt();
       if (failures > 0) log.info({ step, failures }, 'ingest: a step succeeds again');
+      if (failures > 0) onStep?.(step, undefined);
       return result;
     } catch (cause) {
       if (cause instanceof TailraceError && cause.code === 'stopped') throw cause;
@@ -71,6 +75,7 @@ async function persist<T>(
           'ingest: a step fails and is tried again; nothing is acknowledged until then',
         );
       }
+      onStep?.(step, codeOf(cause) ?? messageOf(cause));
       const pauseMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 16));
       await sleep(pauseMs, undefined, { signal: giveUp });
     }
@@ -82,7 +87,8 @@ const admitAll: AdmitSeries = (wanted) => ({ admitted: wanted, refused: new Map(
 /** The steps of a batch's way, each with what it writes into the account. */
 function createSteps(options: SettlementOptions, ledger: Ledger, giveUp: AbortSignal) {
   const { catalogue, writer, feed, metrics, log, admitSeries = admitAll } = options;
-  const persistence = { log, giveUp };
+  const { onStep } = options;
+  const persistence = { log, giveUp, ...(onStep === undefined ? {} : { onStep }) };
   const commitSeconds = metrics.histogram(
     'tailrace_ingest_commit_seconds',
     'time from a batch being ready to its COMMIT',

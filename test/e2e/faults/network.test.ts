@@ -1,8 +1,9 @@
 // The way to the database breaks at the worst moments, or is slow. A batch of which nobody knows whether it was committed
 // is written again, and stands in the table once.
 import { expect, it, vi } from 'vitest';
-import { readAccount } from './oracles.ts';
-import { TEST_MS, withRig } from './rig.ts';
+import { eventually } from '../../program.ts';
+import { readAccount, readReadiness } from './oracles.ts';
+import { PATIENCE_MS, TEST_MS, withRig } from './rig.ts';
 
 vi.setConfig({ testTimeout: TEST_MS });
 
@@ -25,6 +26,23 @@ it('is cut amid a COPY, and between a COMMIT and its answer', async () => {
     // What was committed unseen was found again: each reading counts once, whichever way.
     expect(inserted + duplicate).toBe(4 * BURST);
     expect(duplicate).toBeGreaterThan(0);
+    await rig.finish();
+  });
+});
+
+it('is cut before there is any series: /readyz says what fails, and goes on by itself', async () => {
+  await withRig({}, async (rig) => {
+    rig.line.refuse();
+    rig.device.allow(1_000);
+    await eventually(
+      () => readReadiness(rig.program),
+      ({ parts }) => parts.ingest?.detail?.startsWith('create series: ') === true,
+      PATIENCE_MS,
+    );
+    expect(rig.tap.acknowledged.size).toBe(0);
+    rig.line.accept();
+    await rig.settled();
+    expect((await readReadiness(rig.program)).parts.ingest?.ok).toBe(true);
     await rig.finish();
   });
 });
