@@ -2,6 +2,7 @@
 // new, rollup by rollup; then what late readings made stale, the newest first, for as long as the run may take. The
 // present does not wait for a backfill: what is left is the next run's, which begins with what is new by then. Where a
 // run breaks off, the next one claims what is left: all of its state stands in the database.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beginClaiming } from '../sql/statements/beginClaiming.ts';
 import { claimDirtyRanges, type DirtyClaim } from '../sql/statements/claimDirtyRanges.ts';
 import { lockRefresher, unlockRefresher } from '../sql/statements/lockRefresher.ts';
@@ -41,6 +42,12 @@ const FIRST_SLICE_BUCKETS = 32;
 const PIECE_SLICES = 8;
 /** The share of a run that the finest rollup's new buckets may take, and that all new ones may: the rest is for late data. */
 const FRESH_SHARE = { finest: 0.6, all: 0.8 };
+
+/**
+ * Late data is refreshed in shorter slices, with pauses as long as they: embedded, a range waits for one of them at
+ * most, and mostly for none.
+ */
+const LATE_SLICE_SHARE = 0.4;
 
 /** Why a slice was made: for the first time, or again for late readings. */
 export type RefreshCause = 'fresh' | 'late';
@@ -107,7 +114,7 @@ export function createRefreshRun(options: RefreshRunOptions) {
       let left = planFresh({ ...run, rollup });
       while (left !== undefined) {
         seriesIds ??= await selectRolledUpSeries(run.client);
-        const size = (PIECE_SLICES * sizeOfSlices(rollup)) / Math.max(1, seriesIds.length);
+        const size = (PIECE_SLICES * sizeOfSlices(rollup, 'fresh')) / Math.max(1, seriesIds.length);
         const { window, rest } = takeOldest(left, Math.max(1, Math.floor(size)), rollup.bucketUs);
         if (!(await merge(run.client, rollup, { seriesIds, ...window }, 'fresh'))) return false;
         await moveTo(run, index, window.endUs);
@@ -134,7 +141,7 @@ export function createRefreshRun(options: RefreshRunOptions) {
   async function makeStale(run: Run, finestUs: number): Promise<boolean> {
     const waiting = gatherPatches(run.claims, finestUs);
     for (let at = 0; at < waiting.length; ) {
-      const pieceSize = PIECE_SLICES * sizeOfSlices(run.rollups[0]!);
+      const pieceSize = PIECE_SLICES * sizeOfSlices(run.rollups[0]!, 'late');
       const { piece, rest } = takeNewest(waiting[at]!, pieceSize, finestUs);
       if (!(await refreshPiece(run, piece))) return false;
       if (rest === undefined) at++;
@@ -177,7 +184,9 @@ async function claim(client: Client, lateBeforeUs: number) {
 /** Merges slice by slice, and remembers of each rollup how large slices may be. */
 function createSlicedMerge({ sliceMaxMs, onSlice, signal }: RefreshRunOptions) {
   const sizes = new Map<string, number>();
-  const sizeOfSlices = ({ name }: MaintainedRollup) => sizes.get(name) ?? FIRST_SLICE_BUCKETS;
+  const keyOf = ({ name }: MaintainedRollup, cause: RefreshCause) => `${name} ${cause}`;
+  const sizeOfSlices = (rollup: MaintainedRollup, cause: RefreshCause) =>
+    sizes.get(keyOf(rollup, cause)) ?? FIRST_SLICE_BUCKETS;
 
   /** False where it was stopped before the end. */
   async function merge(
@@ -190,14 +199,17 @@ function createSlicedMerge({ sliceMaxMs, onSlice, signal }: RefreshRunOptions) {
     const left: RollupSlice[] = whole.seriesIds.length === 0 ? [] : [whole];
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       if (signal.aborted) return false;
-      const sizeMax = sizeOfSlices(rollup);
+      const sizeMax = sizeOfSlices(rollup, cause);
       const { slice, rest } = takeSlice(next, sizeMax, bucketUs);
       left.push(...rest);
       const began = performance.now();
       const rows = await mergeRollup(client, rollup, slice);
       const tookMs = performance.now() - began;
       onSlice({ rollup: name, cause, rows, tookMs });
-      sizes.set(name, adaptSlice(sizeMax, sizeOf(slice, bucketUs), tookMs, sliceMaxMs));
+      const limitMs = cause === 'late' ? sliceMaxMs * LATE_SLICE_SHARE : sliceMaxMs;
+      const size = adaptSlice(sizeMax, sizeOf(slice, bucketUs), tookMs, limitMs);
+      sizes.set(keyOf(rollup, cause), size);
+      if (cause === 'late') await sleep(tookMs, undefined, { signal }).catch(() => undefined);
     }
     return !signal.aborted;
   }
