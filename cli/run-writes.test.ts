@@ -3,23 +3,22 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import type { InboundMessage } from '../lib/mqtt/message.ts';
 import { createOwnPublishing } from '../lib/mqtt/own-publishing.ts';
-import { createPace } from '../lib/mqtt/pace.ts';
+import { createPace, sharePace } from '../lib/mqtt/pace.ts';
 import { ownOutlet } from './run-writes.ts';
 
 /** A pipeline of one place that commits when it is told to. */
 function open() {
   const handled: { message: InboundMessage; commit: () => void }[] = [];
   const forwarded: string[] = [];
-  const pace = createPace({
-    metrics: createMetrics(),
-    ...{ what: 'test', messagesMax: 1, bytesMax: 1_000 },
-  });
+  const metrics = createMetrics();
+  const bounds = { messagesMax: 1, bytesMax: 1_000 };
+  const shares = sharePace(createPace({ metrics, what: 'test', ...bounds }), bounds);
   const handler = (message: InboundMessage, commit: () => void) => {
     handled.push({ message, commit });
     return undefined;
   };
   const publish = createOwnPublishing(
-    { handler, pace, nowUs: () => 1, log: createLog('silent') },
+    { handler, shares, nowUs: () => 1, metrics, log: createLog('silent') },
     { publish: (packet) => void forwarded.push(packet.topic) },
   );
   return { handled, forwarded, publish };

@@ -2,6 +2,7 @@
 import type { Client } from 'aedes';
 import type { Log } from '../log.ts';
 import type { DeviceStream } from './device-stream.ts';
+import { createReceiptOrder, type ReceiptOrder } from './receipt-order.ts';
 
 /** What the caller makes of a client's credentials. */
 export interface Publisher {
@@ -24,6 +25,8 @@ export interface Session<P extends Publisher> {
   /** As the client says it; the broker knows it by one that also names its tenant. */
   readonly clientId: string;
   readonly filters: Set<string>;
+  /** Of what it publishes. */
+  readonly order: ReceiptOrder;
 }
 
 export interface BrokerSessions<P extends Publisher> {
@@ -67,7 +70,10 @@ export function createBrokerSessions<P extends Publisher>(options: {
   return {
     of: (client) => sessions.get(client),
     begin(client, publisher) {
-      const session = { publisher, clientId: client.id, filters: new Set<string>() };
+      const session = {
+        ...{ publisher, clientId: client.id },
+        ...{ filters: new Set<string>(), order: createReceiptOrder() },
+      };
       // The broker keeps sessions by client id, with their subscriptions and what waits for them. With the tenant in
       // it, nobody takes over or ends a session of another tenant by its name. A tenant has no NUL in its name.
       Object.assign(client, { id: `${publisher.tenant ?? ''}\0${client.id}` });

@@ -116,31 +116,37 @@ describe('the embedded broker', () => {
     },
   );
 
-  it('sends no PUBACK before the acknowledgement, and all of them in receipt order after it', async () => {
-    const acknowledgements: (() => void)[] = [];
-    let full = () => {};
-    const three = new Promise<void>((resolve) => {
-      full = resolve;
-    });
-    const broker = await start({
-      handler: (_message, acknowledge) => {
-        if (acknowledgements.push(acknowledge) === 3) full();
-        return undefined;
-      },
-    });
-    const { socket } = await raw(
-      broker.port,
-      CONNECT,
-      ...[1, 2, 3].map((id) => publishPacket(id, 't/a/b/c', '1')),
-    );
-    await three;
-    const received: number[] = [];
-    socket.on('data', (chunk: Buffer) => received.push(...chunk));
-    for (const acknowledge of acknowledgements) acknowledge();
-    while (received.length < 12) await once(socket, 'data');
-    const pubacks = received.slice(received.indexOf(0x40));
-    expect(pubacks).toEqual([0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3]);
-  });
+  it.each([
+    ['as they came', [0, 1, 2]],
+    ['in another order, as batches of several tenants are', [2, 0, 1]],
+  ])(
+    'sends PUBACKs after acknowledgements, in receipt order, where those are given %s',
+    async (_how, order) => {
+      const acknowledgements: (() => void)[] = [];
+      let full = () => {};
+      const three = new Promise<void>((resolve) => {
+        full = resolve;
+      });
+      const broker = await start({
+        handler: (_message, acknowledge) => {
+          if (acknowledgements.push(acknowledge) === 3) full();
+          return undefined;
+        },
+      });
+      const { socket } = await raw(
+        broker.port,
+        CONNECT,
+        ...[1, 2, 3].map((id) => publishPacket(id, 't/a/b/c', '1')),
+      );
+      await three;
+      const received: number[] = [];
+      socket.on('data', (chunk: Buffer) => received.push(...chunk));
+      for (const i of order) acknowledgements[i]?.();
+      while (received.length < 12) await once(socket, 'data');
+      const pubacks = received.slice(received.indexOf(0x40));
+      expect(pubacks).toEqual([0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3]);
+    },
+  );
 
   it.each([
     ['a topic that is not allowed', 't/other/rig/x'],

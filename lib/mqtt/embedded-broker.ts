@@ -149,10 +149,11 @@ function takePublish<P extends Publisher>(
     dup: packet.dup ?? false,
     publisher: { clientId, tenant: publisher.tenant },
   };
-  const busy = options.handler(message, () => {
+  const acknowledge = session.order.add(() => {
     pace.settle(bytes);
     done(null);
   });
+  const busy = options.handler(message, acknowledge);
   const stream = streamOf(client);
   if (busy !== undefined) {
     stream.pauseReading();
