@@ -1,7 +1,7 @@
 // What happens to dead letters in a process that ingests: kept, replayed where somebody asks for it, dropped when they
 // are too old or too many.
 import { randomUUID } from 'node:crypto';
-import { withAssets } from '../ingest/dead-letters.ts';
+import { withOwners } from '../ingest/dead-letters.ts';
 import type { Ingester } from '../ingest/ingester.ts';
 import { type ReplayWorker, startReplayWorker } from '../ingest/replay.ts';
 import type { LiveTopicRules } from '../ingest/topics/rules.ts';
@@ -29,7 +29,7 @@ export function deadLetterKeeper(
     log.error({ topic, code, reason, begin }, 'a dead letter could not be kept');
   };
   return (letters) =>
-    insertDeadLetters(database, withAssets(letters, topicRules.current()), onLost);
+    insertDeadLetters(database, withOwners(letters, topicRules.current()), onLost);
 }
 
 /** Starts the replay of letters and their retention. */

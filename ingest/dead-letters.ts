@@ -2,8 +2,8 @@
 import type { InboundMessage } from '../lib/mqtt/message.ts';
 import type { DeadLetter } from '../store/dead-letters.ts';
 import type { Batch, LetterDraft } from './batch.ts';
-import type { TopicRules } from './topics/rules.ts';
-import { tenantOfTopic } from './topics/target.ts';
+import type { TopicMatch, TopicRules } from './topics/rules.ts';
+import { nameFault, tenantOfTopic } from './topics/target.ts';
 
 /** Letters as they are kept, in receipt order of their messages where they were found while reading. */
 export function deadLettersOf(
@@ -26,21 +26,33 @@ export function deadLettersOf(
   });
 }
 
+/** Who may see a letter. */
+type Owner = Pick<DeadLetter, 'tenant' | 'asset'>;
+
+/** Of a rule's names, each that can be one; an asset is nobody's without its tenant. */
+function namedOwner({ tenant, asset }: { tenant: string; asset: string }): Owner {
+  if (nameFault('tenant', tenant) !== undefined) return { tenant: null, asset: null };
+  return { tenant, asset: nameFault('asset', asset) === undefined ? asset : null };
+}
+
+function ownerOf(topic: string, match: TopicMatch): Owner {
+  if (match.kind === 'target') return namedOwner(match.target);
+  if (match.kind === 'fault' && match.place !== undefined) return namedOwner(match.place);
+  // A rule that drops has taken the topic from whoever its second part names, and names nobody.
+  if (match.kind === 'drop') return { tenant: null, asset: null };
+  return { tenant: tenantOfTopic(topic), asset: null };
+}
+
 /**
- * Letters with the assets that the rules name for their topics: who may see only some assets sees the letters of those.
- * A rule that gives a topic to another tenant than the letter's gives it no asset.
+ * Letters with the tenants and assets that the rules name for their topics: who may see only some assets sees the
+ * letters of those. Where no rule takes the topic, the letter is for the tenant in its second part.
  */
-export function withAssets(letters: readonly DeadLetter[], rules: TopicRules): DeadLetter[] {
-  const known = new Map<string, string | null>();
+export function withOwners(letters: readonly DeadLetter[], rules: TopicRules): DeadLetter[] {
+  const known = new Map<string, Owner>();
   return letters.map((letter) => {
-    const key = letter.topic;
-    let asset = known.get(key);
-    if (asset === undefined) {
-      const match = rules.match(key);
-      const isOwn = match.kind === 'target' && match.target.tenant === letter.tenant;
-      asset = isOwn ? match.target.asset : null;
-      known.set(key, asset);
-    }
-    return { ...letter, asset };
+    const { topic } = letter;
+    const owner = known.get(topic) ?? ownerOf(topic, rules.match(topic));
+    known.set(topic, owner);
+    return { ...letter, ...owner };
   });
 }

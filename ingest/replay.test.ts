@@ -16,7 +16,7 @@ import { createReplayQueue, type ReplayQueue } from '../store/dead-letters-repla
 import { createWriter } from '../store/writer.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
 import { eventually } from '../test/program.ts';
-import { withAssets } from './dead-letters.ts';
+import { withOwners } from './dead-letters.ts';
 import { createIngester, type Ingester } from './ingester.ts';
 import { type ReplayWorker, type ReplayWorkerOptions, startReplayWorker } from './replay.ts';
 import { DEFAULT_RULES, type LiveTopicRules, type TopicRules } from './topics/rules.ts';
@@ -78,7 +78,7 @@ beforeAll(async () => {
     createIngester({
       ...{ catalogue, writer, feed, metrics, log, clock: () => T0_MS, topicRules },
       insertDeadLetters: (letters) =>
-        insertDeadLetters(database, withAssets(letters, topicRules.current())),
+        insertDeadLetters(database, withOwners(letters, topicRules.current())),
     }),
   );
 });
@@ -253,4 +253,20 @@ it('gives back what it could not finish when it is stopped', async () => {
   await worker.stop();
   const database = { writer: test.database.writer, embedded: false };
   expect(await createReplayQueue({ database, by: 'next' }).claim()).toHaveLength(1);
+});
+
+it('a letter is seen by the tenant that the rules name, and not by one whose name stands in the topic', async () => {
+  rules.put(also({ 'plants/oslo/rig-1/mud': 'mud' }));
+  await receive([
+    ['plants/oslo/rig-1/mud', '{"a"'],
+    ['plants/oslo/rig-2/mud', '1'],
+  ]);
+  const seen = async (name: string) => {
+    const filter = { tenant: { name, andNone: false } };
+    const { letters: found } = await listDeadLetters(test.database, filter, 10);
+    return found.map(({ topic, asset }) => [topic, asset]);
+  };
+  expect(await seen('acme')).toEqual([['plants/oslo/rig-1/mud', 'rig-1']]);
+  // Which no rule takes.
+  expect(await seen('oslo')).toEqual([['plants/oslo/rig-2/mud', null]]);
 });

@@ -75,7 +75,7 @@ export function channelFault(channel: string): Fault | undefined {
   return longFault('channel', channel);
 }
 
-/** The tenant that a dead letter of this topic belongs to: its second part, whatever the first. */
+/** The tenant that a dead letter of a topic belongs to that no rule takes: its second part, whatever the first. */
 export function tenantOfTopic(topic: string): string | null {
   const tenant = topic.split('/', 2)[1];
   return tenant === undefined || tenant === '' ? null : tenant;
