@@ -2,7 +2,7 @@
 // payload gives. The same rules and decoders as on the way of real messages; nothing is kept.
 import { createMetrics } from '../lib/metrics.ts';
 import type { ValueKind } from '../store/series.ts';
-import { decodePayload } from './decode/decode.ts';
+import { createPayloadDecoder } from './decode/decode.ts';
 import type { ReadingSink } from './decode/sink.ts';
 import type { Fault } from './fault.ts';
 import { kindChanged } from './reader.ts';
@@ -42,6 +42,8 @@ export interface Inspection {
   /** What would become dead letters. */
   readonly faults: readonly Fault[];
 }
+
+const decodePayload = createPayloadDecoder();
 
 /** Looks at a message. */
 export function inspectMessage(rules: TopicRules, specimen: Specimen): Inspection {

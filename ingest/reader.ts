@@ -31,7 +31,7 @@ export type MessageReader = (
   more: { readonly tally?: OutcomeTally | undefined; readonly fault?: Fault | undefined },
 ) => number;
 
-/** `decodePayload`, or what stands for it. */
+/** A payload decoder, or what stands for it. */
 export type DecodePayload = (
   payload: Payload,
   context: DecodeContext,

@@ -3,13 +3,15 @@ import { Encoder as CborEncoder } from 'cbor-x';
 import { pack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { CONTEXT, tell } from '../../test/payloads/decoding.ts';
-import { createPayloadDecoder, decodePayload, type Payload } from './decode.ts';
+import { createPayloadDecoder, type Payload } from './decode.ts';
 
 const NOW_US = CONTEXT.defaultTimeUs;
 const TS = Date.UTC(2026, 0, 1);
 const AT = TS * 1000;
 const cbor = (value: unknown): Buffer =>
   new CborEncoder({ useRecords: false, variableMapSize: true }).encode(value);
+
+const decodePayload = createPayloadDecoder();
 
 function decode(payload: string | Uint8Array, how: Omit<Payload, 'payload'> = {}) {
   return tell(

@@ -81,7 +81,10 @@ function createLookingDecoder({ json, line, csv, msgpack, cbor }: Decoders): Dec
   };
 }
 
-/** Makes a decoder of all formats. What it remembers of one payload (keys, tags, zones) makes the next one faster. */
+/**
+ * Makes a decoder of all formats, for payloads of all tenants. What it remembers of one payload (keys, tags, zones) makes
+ * the next one faster and nothing else: it is found by its own text, and who a payload is for is compared each time.
+ */
 export function createPayloadDecoder(): DecodePayload {
   const readText = createTextCache();
   const zones = createZones();
@@ -115,13 +118,4 @@ export function createPayloadDecoder(): DecodePayload {
     const zone = context.timeZone === undefined ? undefined : zones.zone(context.timeZone);
     return decode(plain, zone === undefined ? context : { ...context, zone }, sink);
   };
-}
-
-/** Reads one payload. Where many come, `createPayloadDecoder` once and use that. */
-export function decodePayload(
-  payload: Payload,
-  context: DecodeContext,
-  sink: ReadingSink,
-): Fault | undefined {
-  return createPayloadDecoder()(payload, context, sink);
 }

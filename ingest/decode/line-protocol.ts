@@ -10,6 +10,8 @@ import type { ReadText } from './text-cache.ts';
 import { pushKey, timeFault } from './values.ts';
 
 const KEYS_MAX = 16_384;
+/** In characters. Longer ones are made anew: a payload could fill the memory with them, and no channel is as long. */
+const KEY_TEXT_MAX = 1_024;
 
 /** Gives the key of a measurement's field, both as the payload writes them. */
 type ReadKey = (measurement: string, field: string) => string;
@@ -23,6 +25,7 @@ function createKeyReader(keysMax: number = KEYS_MAX): ReadKey {
     const known = keys?.get(field);
     if (known !== undefined) return known;
     const key = `${unescapeName(measurement)}/${unescapeName(field)}`;
+    if (key.length > KEY_TEXT_MAX) return key;
     if (size >= keysMax) {
       measurements.clear();
       keys = undefined;

@@ -39,14 +39,17 @@ function parseTags(text: string): Tags | string {
 export type ReadTags = (text: string) => Tags | string;
 
 const TAGS_MAX = 4_096;
+/** In characters. Longer ones are read anew: a payload could fill the memory with them. */
+const TEXT_MAX = 1_024;
 
-/** Makes a reader of tags that remembers up to `tagsMax` texts and then starts anew. */
+/** Makes a reader of tags that remembers up to `tagsMax` texts, none of them long, and then starts anew. */
 export function createTagReader(tagsMax: number = TAGS_MAX): ReadTags {
   const known = new Map<string, Tags | string>();
   return (text) => {
     const found = known.get(text);
     if (found !== undefined) return found;
     const tags = parseTags(text);
+    if (text.length > TEXT_MAX) return tags;
     if (known.size >= tagsMax) known.clear();
     known.set(text, tags);
     return tags;

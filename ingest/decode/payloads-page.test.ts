@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { CONTEXT } from '../../test/payloads/decoding.ts';
-import { decodePayload } from './decode.ts';
+import { createPayloadDecoder } from './decode.ts';
 
 const PAGE = readFileSync(new URL('../../docs/payloads.md', import.meta.url), 'utf8');
 const EXAMPLE = /```payload ?(hex)? ?(\S*)\n([\s\S]*?)\n```\n```readings\n([\s\S]*?)\n```/g;
@@ -29,7 +29,7 @@ function linesOf(payload: Uint8Array, contentType: string): string[] {
     const more = [labels, quality === 0 ? '' : `q=${quality}`].filter((text) => text !== '');
     lines.push([channel, shown(timeUs), JSON.stringify(value), ...more].join('  '));
   };
-  const fault = decodePayload({ payload, contentType }, CONTEXT, {
+  const fault = createPayloadDecoder()({ payload, contentType }, CONTEXT, {
     number: add,
     state: add,
     ignored: () => lines.push('ignored'),
