@@ -78,13 +78,14 @@ export function createWriteDoor({ rules, outlet, clock }: WriteDoorOptions): Wri
   return {
     async write(order, mayWrite) {
       const topic = topicOf(order);
+      // What is authorised has to be what will be decoded: a content type that does not arrive must not count here.
+      const typed = order.contentType !== undefined && (await outlet.carriesContentType());
+      const contentType = typed ? { contentType: order.contentType } : {};
+      // Asked for last: rules that change from here on change the series of what devices have sent just now, too.
       const match = rules.current().match(topic);
       if (match.kind === 'fault') return { kind: 'unreadable', fault: match.fault };
       if (match.kind === 'drop') return { kind: 'written', accepted: 0, ignored: 1, faults: [] };
       const { tenant, payload } = order;
-      // What is authorised has to be what will be decoded: a content type that does not arrive must not count here.
-      const typed = order.contentType !== undefined && (await outlet.carriesContentType());
-      const contentType = typed ? { contentType: order.contentType } : {};
       const { target } = match;
       const format = target.format === undefined ? {} : { format: target.format };
       const survey = surveyPayload(
