@@ -233,7 +233,7 @@ describe('writers and refreshers at the same time', () => {
       const rows = () =>
         Array.from({ length: 1 + next(20) }, () => ({
           id: 1 + next(3),
-          t: nowUs - next(next(3) === 0 ? 12 * HOUR : 10 * MINUTE),
+          t: nowUs - next(next(3) === 0 ? 4 * HOUR : 10 * MINUTE),
           v: next(1000),
         }));
       await Promise.all([
