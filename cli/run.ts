@@ -7,6 +7,7 @@ import type { Route } from '../query/http/routes.ts';
 import type { QueryServer } from '../query/server.ts';
 import { type Ground, prepareGround } from './ground.ts';
 import { type IngestParts, startIngest } from './run-ingest.ts';
+import { startProbes } from './run-probes.ts';
 import { startQuery } from './run-query.ts';
 import { openWriteDoor } from './run-writes.ts';
 import { writeRoutes } from './write-routes.ts';
@@ -49,7 +50,11 @@ export async function start(
     const ground = await prepareGround(config, log, lifecycle);
     const ingest = halves.ingest ? await startIngest(ground) : undefined;
     const query = halves.query ? await startAnswering(ground, ingest, routes) : undefined;
-    log.info({ http: query?.url, mqtt: ingest?.brokerUrl, pid: process.pid }, 'serving');
+    const probes = halves.query ? undefined : await startProbes(ground, ingest);
+    log.info(
+      { http: (query ?? probes)?.url, mqtt: ingest?.brokerUrl, pid: process.pid },
+      'serving',
+    );
     return { ground, ingest, query };
   } catch (cause) {
     await lifecycle.stop();

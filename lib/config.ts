@@ -67,6 +67,8 @@ const schema = z.object({
   DATA_DIR: text.default('./data').transform((path) => resolve(path)),
   HTTP_HOST: text.default('127.0.0.1'),
   HTTP_PORT: port.default(8080),
+  /** Where an ingester alone answers /metrics, /healthz and /readyz, at HTTP_HOST; unset: nowhere. */
+  INGEST_HTTP_PORT: port.optional(),
   MQTT_HOST: text.default('127.0.0.1'),
   MQTT_PORT: port.default(1883),
   MQTT_ANONYMOUS: z.enum(['no', 'loopback']).default('no'),

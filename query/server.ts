@@ -1,7 +1,6 @@
 // Puts the query server together: routes, tails, and the engine that they are served by.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
-import { TailraceError } from '../lib/errors.ts';
 import type { Feed } from '../lib/feed/feed.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
@@ -15,13 +14,8 @@ import type { Latest } from '../store/latest.ts';
 import type { RangeReader } from '../store/range/read.ts';
 import type { RevocationStore } from '../store/revocations.ts';
 import { createAuthority } from './authority.ts';
-import {
-  createApp,
-  type Engine,
-  listenAlone,
-  loadEngine,
-  type TemplatedApp,
-} from './http/engine.ts';
+import { createApp, loadEngine } from './http/engine.ts';
+import { listen } from './http/listen.ts';
 import { createRegistry, type Route } from './http/routes.ts';
 import { commonHeaders, createService } from './http/serve.ts';
 import { serveWebSockets } from './http/websocket.ts';
@@ -140,7 +134,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
     log,
   });
   app.any('/*', (res, req) => service.handle(res, req));
-  const listening = await listen(engine, app, options);
+  const listening = await listen(engine, app, { ...options, portName: 'HTTP_PORT' });
 
   async function stop(): Promise<void> {
     engine.us_listen_socket_close(listening.socket);
@@ -155,33 +149,11 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   let stopping: Promise<void> | undefined;
   return {
     name: 'query server',
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${listening.port}`,
+    url: listening.url,
     port: listening.port,
     stop() {
       stopping ??= stop();
       return stopping;
     },
   };
-}
-
-type ListenSocket = Parameters<Engine['us_listen_socket_close']>[0];
-
-function listen(
-  engine: Engine,
-  app: TemplatedApp,
-  { host, port }: { host: string; port: number },
-): Promise<{ socket: ListenSocket; port: number }> {
-  return new Promise((resolve, reject) => {
-    listenAlone(app, host, port, (socket) => {
-      if (socket) resolve({ socket, port: engine.us_socket_local_port(socket) });
-      else {
-        reject(
-          new TailraceError(
-            'http_port',
-            `HTTP_HOST ${host} with HTTP_PORT ${port} cannot be listened at: taken, or no address of this machine.`,
-          ),
-        );
-      }
-    });
-  });
 }
