@@ -13,7 +13,7 @@ import { reply } from '../query/http/reply.ts';
 import type { Route } from '../query/http/routes.ts';
 import { DEMO_TENANT } from './demo/channels.ts';
 import { demoSession } from './demo/session.ts';
-import { endSignal, start } from './run.ts';
+import { endOf, endSignal, start } from './run.ts';
 import { tokenProfile } from './tokens.ts';
 
 const PUBLISHER = fileURLToPath(new URL('./demo/publisher.js', import.meta.url));
@@ -32,9 +32,9 @@ async function runDemo(): Promise<void> {
   const signal = endSignal();
   const token = await issueDemoToken();
   say('starting (the first start takes a few seconds: it makes the database)');
-  const { query, ingest } = await start(config, { ingest: true, query: true }, log, lifecycle, [
-    sessionRoute(token),
-  ]);
+  const halves = { ingest: true, query: true };
+  const running = await start(config, halves, log, lifecycle, [sessionRoute(token)]);
+  const { query, ingest } = running;
   const mqttUrl = config.MQTT_URL ?? ingest?.brokerUrl ?? '';
   lifecycle.add(startPublisher({ mqttUrl, httpUrl: query?.url ?? '', token }, log));
   say(`charts   ${query?.url}/`);
@@ -44,10 +44,11 @@ async function runDemo(): Promise<void> {
   say(
     'The NAB and WITSML series are recordings, shifted to now; rig-sim-1 is simulated. Ctrl-C ends it.',
   );
-  await signal;
+  const end = await endOf(running, signal);
   say('draining');
   await lifecycle.stop();
   say('stopped');
+  if ('error' in end) throw end.error;
 
   async function issueDemoToken(): Promise<string> {
     const key = await openSigningKey(config.DATA_DIR);

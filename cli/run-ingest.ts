@@ -23,6 +23,8 @@ export interface IngestParts {
   readonly writer: Writer;
   /** Steps of a batch's way other than writing that fail at the moment, each with why; undefined where none does. */
   trouble(): string | undefined;
+  /** Resolves with the cause when the process can ingest no more and has to end. */
+  readonly failed: Promise<unknown>;
   /** Replays dead letters. */
   readonly replays: ReplayWorker;
   /** Whether messages can come in. */
@@ -59,15 +61,17 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
       ...pipelineLimits(ground),
     }),
   );
+  const { failed } = ingester;
   const replays = startDeadLetterWork(ground, ingester);
   if (config.MQTT_URL === undefined) {
     const broker = await startBroker(ground, ingester.handle);
     const { url: brokerUrl, publish } = broker;
-    return { writer, trouble, replays, receiving: () => true, brokerUrl, publish };
+    return { writer, trouble, failed, replays, receiving: () => true, brokerUrl, publish };
   }
   const subscription = await subscribe(ground, config.MQTT_URL, ingester.handle);
   const receiving = () => subscription.subscribed();
-  return { writer, trouble, replays, receiving, brokerUrl: undefined, publish: undefined };
+  const ofBroker = { brokerUrl: undefined, publish: undefined };
+  return { writer, trouble, failed, replays, receiving, ...ofBroker };
 }
 
 /** Subscribes to what the topic rules take, at a broker outside. */

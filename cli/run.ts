@@ -1,6 +1,6 @@
 // A serving process from start to exit: the parts in the order of the data's way, and a drain when it is told to end.
 import type { Config } from '../lib/config.ts';
-import { TailraceError } from '../lib/errors.ts';
+import { messageOf, TailraceError } from '../lib/errors.ts';
 import { createLifecycle, type Lifecycle } from '../lib/lifecycle.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import type { Route } from '../query/http/routes.ts';
@@ -81,6 +81,24 @@ export function endSignal(): Promise<NodeJS.Signals> {
 }
 
 /**
+ * Resolves when a process should drain and end: by a signal, or because it can ingest no more. Then there is an error
+ * to end with: whoever supervises the process shall start it again, and the broker sends again what was not acknowledged.
+ */
+export async function endOf(
+  { ingest }: Pick<Running, 'ingest'>,
+  signal: Promise<NodeJS.Signals>,
+): Promise<{ readonly signal: NodeJS.Signals } | { readonly error: TailraceError }> {
+  const asked = signal.then((name) => ({ signal: name }));
+  if (ingest === undefined) return asked;
+  const failed = ingest.failed.then((cause) => ({
+    error: new TailraceError('ingest_failed', `Ingesting failed for good: ${messageOf(cause)}`, {
+      cause,
+    }),
+  }));
+  return Promise.race([asked, failed]);
+}
+
+/**
  * Parts that drain have bounds of their own, and a database that hangs has none. Ending all the same is safe: what was
  * not acknowledged is sent again.
  */
@@ -91,8 +109,8 @@ export async function runProcess(config: Config, halves: Halves): Promise<void> 
   const log = createLog(config.LOG_LEVEL);
   const lifecycle = createLifecycle(log);
   const signal = endSignal();
-  await start(config, halves, log, lifecycle);
-  log.info({ signal: await signal }, 'draining');
+  const end = await endOf(await start(config, halves, log, lifecycle), signal);
+  log.info(end, 'draining');
   const overdue = setTimeout(() => {
     log.fatal('ending though not everything has stopped: does the database hang?');
     process.exit(1);
@@ -100,4 +118,5 @@ export async function runProcess(config: Config, halves: Halves): Promise<void> 
   await lifecycle.stop();
   clearTimeout(overdue);
   log.info('stopped');
+  if ('error' in end) throw end.error;
 }

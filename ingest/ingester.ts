@@ -3,8 +3,9 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
-import { messageOf, TailraceError } from '../lib/errors.ts';
+import { TailraceError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
+import type { Log } from '../lib/log.ts';
 import type { InboundMessage, MessageHandler } from '../lib/mqtt/message.ts';
 import { createPayloadDecoder } from './decode/decode.ts';
 import { exposeLedger, exposePipeline } from './exposed.ts';
@@ -42,6 +43,11 @@ export interface Ingester extends Part {
    * it is replayed again.
    */
   replay(message: InboundMessage): Promise<MessageOutcome>;
+  /**
+   * Resolves with the cause when a batch failed in a way that trying again does not mend, a mistake of the program:
+   * nothing is taken or acknowledged from then on, so the process has to end for senders to send it again.
+   */
+  readonly failed: Promise<unknown>;
 }
 
 const DRAIN_MAX_MS = 10_000;
@@ -54,6 +60,7 @@ export function createIngester(options: IngesterOptions): Ingester {
   const limits: FlushLimits = { ...FLUSH_LIMITS, ...options.limits };
   const ledger = createLedger();
   const giveUp = new AbortController();
+  const failure = createFailure(log, giveUp);
   // Every replay that waits listens.
   setMaxListeners(0, giveUp.signal);
   const lookup = createSeriesLookup(catalogue.findByIdentity, topicRules, metrics);
@@ -87,9 +94,8 @@ export function createIngester(options: IngesterOptions): Ingester {
       schedule.consider();
     };
     const onEnded = (cause: unknown) => {
-      // Only stopping ends a batch's way early; its messages stay with their sender, unacknowledged.
-      if (!traffic.end()) return;
-      log.warn({ reason: messageOf(cause) }, 'ingest: ended before a batch was through');
+      // What is not acknowledged stays with its sender.
+      if (traffic.end()) failure.ended(cause);
     };
     committed.then(onCommitted, () => {});
     acknowledged.then(onAcknowledged, onEnded);
@@ -129,9 +135,30 @@ export function createIngester(options: IngesterOptions): Ingester {
         void take(message, settled, tally);
       });
     },
+    failed: failure.raised,
     stop() {
       stopped ??= stop();
       return stopped;
+    },
+  };
+}
+
+/** Tells a batch that ended because a part below was stopped first from one that failed by a mistake. */
+function createFailure(log: Log, giveUp: AbortController) {
+  let raise = (_cause: unknown) => {};
+  const raised = new Promise<unknown>((resolve) => {
+    raise = resolve;
+  });
+  return {
+    raised,
+    ended(cause: unknown): void {
+      if (cause instanceof TailraceError && cause.code === 'stopped') {
+        log.warn({ reason: cause.message }, 'ingest: ended before a batch was through');
+        return;
+      }
+      log.error({ err: cause }, 'ingest: a batch can never get through, nothing is taken any more');
+      giveUp.abort();
+      raise(cause);
     },
   };
 }

@@ -156,3 +156,36 @@ it('creates the series of a batch while the one before is being committed, and e
   await model.ingester.stop();
   expect(await model.readings()).toMatchObject({ inserted: 3, dead_lettered: 0 });
 });
+
+it.each([
+  { what: 'an acknowledgement', options: {}, acknowledge: true },
+  {
+    what: 'an account that does not add up',
+    options: {
+      writer: {
+        write: async ({ rows }: ReadingBatch) => ({
+          ...{ inserted: rows + 1, duplicate: 0, corrected: 0, late: 0, refused: [] },
+          rowOutcomes: new Uint8Array(rows),
+        }),
+      },
+    },
+    acknowledge: false,
+  },
+])('says that it failed, and lets no replay wait, when $what throws', async (one) => {
+  const { ingester } = startModel(one.options);
+  const message = {
+    ...{ topic: 't/a/b/c', payload: Buffer.from('1'), receivedUs: NOW_MS * 1000, dup: false },
+  };
+  const acknowledged: number[] = [];
+  void ingester.handle(message, () => {
+    if (one.acknowledge) throw new Error('a mistake');
+    acknowledged.push(0);
+  });
+  const replay = ingester.replay(message);
+  replay.catch(() => {});
+  expect(await ingester.failed).toBeInstanceOf(Error);
+  await expect(replay).rejects.toMatchObject({ code: 'stopped' });
+  void ingester.handle(message, () => acknowledged.push(1));
+  await ingester.stop();
+  expect(acknowledged).toEqual([]);
+});
