@@ -46,6 +46,13 @@ const CONNECT_TIMEOUT_S = { embedded: 60, native: 10 } as const;
 const IDLE_TIMEOUT_S = 60;
 /** Silence after which a server is asked whether it lives. The system's own is two hours: so long would a COMMIT wait. */
 const KEEPALIVE_MS = 10_000;
+/**
+ * The server's side of it: a backend whose client is gone without a word (power, NAT) would hold its keys and locks for
+ * two hours, and whoever gets its rows next would wait for them. Nothing on Unix sockets. `?options=` in the URL takes the
+ * place of it, for poolers that let no options through.
+ */
+const SERVER_KEEPALIVE =
+  '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000';
 /** How long stop() waits for statements in hand. */
 const STOP_TIMEOUT_S = 5;
 const APPLICATION_NAME = 'tailrace';
@@ -78,6 +85,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 function openWriter(options: DriverOptions, kind: Kind, max: number, log: Log): pg.Pool {
   const pool = new pg.Pool({
+    ...(kind === 'native' ? { options: SERVER_KEEPALIVE } : {}),
     ...options.pg,
     max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_S[kind] * 1000,
@@ -105,7 +113,7 @@ function openReader(options: DriverOptions, kind: Kind, log: Log): postgres.Sql 
 
 /**
  * Reads a postgres:// URL: user, password, host, port and database, or `?host=` with a socket's directory; sslmode,
- * sslrootcert, sslcert, sslkey and application_name as libpq names them.
+ * sslrootcert, sslcert, sslkey, application_name and options as libpq names them.
  * @throws TailraceError `database_url_invalid`.
  */
 export function driverOptions(url: string): DriverOptions {
@@ -118,6 +126,7 @@ export function driverOptions(url: string): DriverOptions {
   const database =
     query.get('dbname') ?? (decodeURIComponent(parsed.pathname.replace(/^\/+/, '')) || user);
   const application = query.get('application_name') ?? APPLICATION_NAME;
+  const options = query.get('options');
   const ssl = sslOptions(query, host);
   return {
     pg: {
@@ -128,6 +137,7 @@ export function driverOptions(url: string): DriverOptions {
       ...(password === undefined ? {} : { password }),
       ssl,
       application_name: application,
+      ...(options === null ? {} : { options }),
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEPALIVE_MS,
     },

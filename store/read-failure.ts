@@ -16,7 +16,8 @@ export function throwReadable(cause: unknown): never {
       { cause },
     );
   }
-  const isGone = classifyFailure(cause) === 'unavailable' || /CONNECT/.test(messageOf(cause));
-  if (!isGone) throw cause;
+  const failure = classifyFailure(cause);
+  const isGone = failure === 'unavailable' || /CONNECT/.test(messageOf(cause));
+  if (!isGone && failure !== 'cancelled') throw cause;
   throw new TailraceError('database_unavailable', 'Ask again in a moment.', { cause });
 }

@@ -44,17 +44,19 @@ interface RowsToWrite {
   readonly rows: Int32Array;
   /** A place for every row of the batch. */
   readonly rowOutcomes: Uint8Array;
+  /** After which the connection is given up. */
+  readonly deadlineMs: number;
 }
 
 /** Writes rows and notes what becomes of each. All or nothing; throws whatever the driver throws. */
 export async function writeRows(
   database: Writable,
-  { batch, rows, rowOutcomes }: RowsToWrite,
+  { batch, rows, rowOutcomes, deadlineMs }: RowsToWrite,
   path: WritePath,
   firstTimes: FirstTimes,
 ): Promise<WriteTally> {
   const sorted = sortReadings(batch, rows);
-  const written = await transact(database, beginWriting, async (client, lateBeforeUs) => {
+  const writeAll = async (client: Client, lateBeforeUs: number) => {
     if (path === 'staging') await prepareLooking(client);
     const numbers = await store(client, batch, sorted.numbers, NUMBERS, rowOutcomes, path);
     const states = await store(client, batch, sorted.states, STATES, rowOutcomes, path);
@@ -64,7 +66,8 @@ export async function writeRows(
     }
     const lowered = await firstTimes.lower(client, batch, [numbers.insert, states.insert]);
     return { numbers, states, lowered, lateBeforeUs };
-  });
+  };
+  const written = await transact(database, beginWriting, writeAll, deadlineMs);
   written.lowered();
   const { numbers, states } = written;
   return {

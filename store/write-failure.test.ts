@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { classifyFailure, nextStep, type WriteFailure } from './write-failure.ts';
+import { classifyFailure, nextStep, stateAfter, type WriteFailure } from './write-failure.ts';
 
 const withCode = (code: string) => Object.assign(new Error('failed'), { code });
 
 describe('what a failed write means', () => {
   it.each([
     ['23505', 'conflict'],
+    ['57014', 'cancelled'],
+    ['ETIMEDOUT', 'unavailable'],
     ['40001', 'transient'],
     ['40P01', 'transient'],
     ['55P03', 'transient'],
@@ -54,6 +56,9 @@ describe('what is done about it', () => {
     ['exhausted', 'copy', 100, 1, { kind: 'again', path: 'staging', afterMs: 1000 }],
     ['bad_row', 'copy', 2, 1, { kind: 'split' }],
     ['bad_row', 'copy', 1, 1, { kind: 'refuse' }],
+    ['cancelled', 'copy', 1001, 1, { kind: 'split' }],
+    ['cancelled', 'copy', 1000, 1, { kind: 'again', path: 'staging', afterMs: 1000 }],
+    ['cancelled', 'staging', 2, 9, { kind: 'again', path: 'staging', afterMs: 30_000 }],
     ['unknown', 'copy', 1, 1, { kind: 'again', path: 'staging', afterMs: 1000 }],
     ['unknown', 'copy', 1, 20, { kind: 'again', path: 'staging', afterMs: 30_000 }],
   ] as const)('%s on %s of %d rows, attempt %d', (failure, path, rows, attempt, step) => {
@@ -65,6 +70,7 @@ describe('what is done about it', () => {
       'conflict',
       'transient',
       'unavailable',
+      'cancelled',
       'exhausted',
       'unknown',
     ];
@@ -74,5 +80,39 @@ describe('what is done about it', () => {
         expect(step.kind === 'again' && step.afterMs > 0).toBe(true);
       }
     }
+  });
+});
+
+describe('what the writer says of the same failure, again and again', () => {
+  const attemptsUntilSaid = (code: string, attemptMs: number) => {
+    const failure = classifyFailure(withCode(code));
+    let path: 'copy' | 'staging' = 'copy';
+    let sinceMs = 0;
+    for (let attempt = 1; attempt < 100; attempt++) {
+      sinceMs += attemptMs;
+      const state = stateAfter(failure, attempt, sinceMs);
+      if (state !== 'writing') return [state, attempt];
+      const step = nextStep(failure, path, 1, attempt);
+      if (step.kind !== 'again') return [step.kind, attempt];
+      path = step.path;
+      sinceMs += step.afterMs;
+    }
+    return ['writing', 100];
+  };
+
+  it.each([
+    ['23505', 1, ['waiting', 10]],
+    ['40001', 1, ['waiting', 10]],
+    ['40P01', 1000, ['waiting', 9]],
+    ['55P03', 20_000, ['waiting', 1]],
+    ['23505', 6000, ['waiting', 2]],
+    ['ECONNRESET', 1, ['waiting', 1]],
+    ['57014', 30_000, ['paused', 1]],
+    ['53100', 1, ['paused', 1]],
+    ['25006', 1, ['paused', 1]],
+    ['42P01', 1, ['paused', 1]],
+    ['22003', 1, ['refuse', 1]],
+  ] as const)('%s in attempts of %d ms: %j', (code, attemptMs, said) => {
+    expect(attemptsUntilSaid(code, attemptMs)).toEqual(said);
   });
 });

@@ -12,15 +12,28 @@ import {
   classifyFailure,
   codeOf,
   nextStep,
+  stateAfter,
   type WriteFailure,
   type WritePath,
+  type WriterState,
 } from './write-failure.ts';
 
-/**
- * `writing`: the last attempt went through. `waiting`: the database cannot be reached just now. `paused`: it answers,
- * and takes no writes (full, read-only, or something unknown); an operator has to look.
- */
-export type WriterState = 'writing' | 'waiting' | 'paused';
+/** How long one attempt may take. */
+export interface AttemptLimits {
+  /** Then the lane says that it waits: for a lock, or for a server that does not answer. */
+  readonly slowMs: number;
+  /** Then its connection is given up, and another attempt made, which may take twice as long. */
+  readonly deadlineMs: number;
+}
+
+/** A deadline is so much later for each row: what is large may take long. */
+const DEADLINE_MS_A_ROW = 1;
+const DEADLINE_MS_MAX = 3_600_000;
+
+/** Or rows that take their time would be written up to the same deadline again and again. */
+function laterDeadline(deadlineMs: number): number {
+  return Math.max(deadlineMs, Math.min(deadlineMs * 2, DEADLINE_MS_MAX));
+}
 
 /** The part of a batch that is a lane's to write. */
 export interface LaneJob {
@@ -38,7 +51,10 @@ export interface Lane {
   /** Resolves once the job is committed; rejects with code `stopped` only. */
   write(job: LaneJob): Promise<LaneOutcome>;
   readonly state: WriterState;
-  /** The code of the failure that the state comes from: an SQLSTATE, or a system's; undefined while writing. */
+  /**
+   * The code of the failure that the state comes from, an SQLSTATE or a system's, or `slow`: an attempt that takes long.
+   * Undefined while writing.
+   */
   readonly trouble: string | undefined;
   /** Series whose first time is remembered. */
   readonly firstTimes: number;
@@ -52,21 +68,20 @@ export interface LaneOptions {
   /** Ends all waiting between attempts. */
   readonly stopping: AbortSignal;
   readonly firstTimesMax: number;
+  readonly limits: AttemptLimits;
   onFailure(failure: WriteFailure): void;
 }
 
-const STATE_OF: Record<WriteFailure, WriterState> = {
-  conflict: 'writing',
-  transient: 'writing',
-  bad_row: 'writing',
-  unavailable: 'waiting',
-  exhausted: 'paused',
-  unknown: 'paused',
-};
+/** How often the same rows have been tried, for how long, and when again. */
+interface Tries {
+  readonly attempt: number;
+  readonly sinceMs: number;
+  readonly retryMs: number;
+}
 
 /** Makes a lane. */
 export function createLane(options: LaneOptions): Lane {
-  const { database, log, stopping } = options;
+  const { database, log, stopping, limits } = options;
   const firstTimes = createFirstTimes(options.firstTimesMax);
   let state: WriterState = 'writing';
   let trouble: string | undefined;
@@ -76,9 +91,11 @@ export function createLane(options: LaneOptions): Lane {
   let tail: Promise<unknown> = Promise.resolve();
 
   async function writeAll(job: LaneJob, path: WritePath): Promise<LaneOutcome> {
+    const startedMs = performance.now();
+    let deadlineMs = limits.deadlineMs + job.rows.length * DEADLINE_MS_A_ROW;
     for (let attempt = 1; ; attempt++) {
       try {
-        const tally = await writeRows(database, job, path, firstTimes);
+        const tally = await writeOnce({ ...job, deadlineMs }, path);
         enter('writing');
         firstPath = path === 'staging' && tally.inserted < job.rows.length ? 'staging' : 'copy';
         return { ...tally, refused: [] };
@@ -88,10 +105,21 @@ export function createLane(options: LaneOptions): Lane {
         const step = nextStep(failure, path, job.rows.length, attempt);
         if (step.kind === 'refuse') return refusal(job, cause);
         if (step.kind === 'split') return await writeHalves(job, path);
-        report(failure, cause, attempt, step.afterMs);
+        const sinceMs = performance.now() - startedMs;
+        report(failure, cause, { attempt, sinceMs, retryMs: step.afterMs });
+        if (codeOf(cause) === 'ETIMEDOUT') deadlineMs = laterDeadline(deadlineMs);
         path = step.path;
         if (step.afterMs > 0) await pause(step.afterMs, cause);
       }
+    }
+  }
+
+  async function writeOnce(job: LaneJob & { readonly deadlineMs: number }, path: WritePath) {
+    const slow = setTimeout(saySlow, limits.slowMs);
+    try {
+      return await writeRows(database, job, path, firstTimes);
+    } finally {
+      clearTimeout(slow);
     }
   }
 
@@ -101,12 +129,23 @@ export function createLane(options: LaneOptions): Lane {
     return add(older, await writeAll({ ...job, rows: job.rows.subarray(middle) }, path));
   }
 
-  function report(failure: WriteFailure, cause: unknown, attempt: number, afterMs: number): void {
-    const next = STATE_OF[failure];
-    enter(next, codeOf(cause) ?? failure);
+  function report(failure: WriteFailure, cause: unknown, tries: Tries): void {
+    const next = stateAfter(failure, tries.attempt, tries.sinceMs);
+    // What it was waiting for before may still be so: only what goes through says otherwise.
     if (next === 'writing') return;
+    const code = codeOf(cause) ?? failure;
+    const isKnown = state === next && trouble === code;
+    enter(next, code);
+    // Several times a second, these.
+    if (isKnown && (failure === 'conflict' || failure === 'transient')) return;
     const level = next === 'paused' ? 'error' : 'warn';
-    log[level]({ err: cause, failure, attempt, retryMs: afterMs }, `writing is ${next}`);
+    log[level]({ err: cause, failure, ...tries }, `writing is ${next}`);
+  }
+
+  function saySlow(): void {
+    if (state !== 'writing') return;
+    enter('waiting', 'slow');
+    log.warn({ afterMs: limits.slowMs }, 'writing is waiting: an attempt takes long');
   }
 
   function enter(next: WriterState, code?: string): void {

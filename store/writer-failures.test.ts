@@ -95,6 +95,7 @@ describe('what the engine raises', () => {
 
   it.each([
     ['53100', 'exhausted'],
+    ['57014', 'cancelled'],
     ['P0001', 'unknown'],
   ])('%s pauses the writer, which says so, and goes on by itself', async (code, kind) => {
     await raise(2e9, code, 1_000_000);
@@ -147,6 +148,15 @@ describe('what the engine raises', () => {
     const { bad_row = 0 } = await failures();
     expect(bad_row).toBeLessThanOrEqual(17);
   }, 60_000);
+
+  it('57014: rows that take longer than statement_timeout are written in halves', async () => {
+    await raise(6e9, '57014', 2);
+    const rows = Array.from({ length: 8000 }, (_, i) => ({ id: 1 + (i % 200), t: T + i, v: i }));
+    rows[5000] = { id: 7, t: T + 5000, v: 6e9 };
+    const outcome = await withWriter(database, () => writer.write(batchOf(rows)));
+    expect(outcome).toMatchObject({ inserted: 8000, duplicate: 0, refused: [] });
+    expect(await failures()).toEqual({ cancelled: 2 });
+  });
 
   it('23514: what a constraint refuses is given back too', async () => {
     await raise(3e9, '23514', 0);

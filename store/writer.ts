@@ -6,13 +6,14 @@ import type { Metrics } from '../lib/metrics.ts';
 import type { Writable } from '../sql/transaction.ts';
 import { partitionRows } from './partition-rows.ts';
 import type { ReadingBatch, WriteOutcome } from './readings.ts';
+import type { WriterState } from './write-failure.ts';
 import {
+  type AttemptLimits,
   add,
   createLane,
   type Lane,
   NOTHING_WRITTEN,
   stopped,
-  type WriterState,
 } from './write-lane.ts';
 
 /** Series whose first time is remembered: 16 MB or so. */
@@ -36,12 +37,17 @@ export interface Writer {
 }
 
 export interface WriterOptions {
-  readonly database: Writable;
+  /** Embedded, where no peer is lost and no other session holds locks, an attempt may take as long as it takes. */
+  readonly database: Writable & { readonly embedded?: boolean };
   readonly log: Log;
   readonly metrics: Metrics;
   /** Connections that write at once. More than one gain nothing on the embedded engine, which has one session. */
   readonly lanes?: number;
+  readonly limits?: AttemptLimits;
 }
+
+const SLOW_MS = 10_000;
+const DEADLINE_MS = { embedded: Number.POSITIVE_INFINITY, native: 60_000 };
 
 const WORST_FIRST: readonly WriterState[] = ['paused', 'waiting', 'writing'];
 
@@ -49,6 +55,8 @@ const WORST_FIRST: readonly WriterState[] = ['paused', 'waiting', 'writing'];
 export function createWriter(options: WriterOptions): Writer {
   const { database, log, metrics } = options;
   const laneCount = options.lanes ?? 1;
+  const deadlineMs = DEADLINE_MS[database.embedded === true ? 'embedded' : 'native'];
+  const limits = options.limits ?? { slowMs: SLOW_MS, deadlineMs };
   const stopping = new AbortController();
   let queued = 0;
   const failures = metrics.counter('tailrace_writer_failures_total', 'failed attempts to write', [
@@ -60,6 +68,7 @@ export function createWriter(options: WriterOptions): Writer {
       log,
       stopping: stopping.signal,
       firstTimesMax: Math.ceil(FIRST_TIMES_MAX / laneCount),
+      limits,
       onFailure: (failure) => failures.inc({ failure }),
     }),
   );

@@ -4,9 +4,13 @@ import type { Client } from '../transaction.ts';
 // All in one round trip. Each statement has a snapshot of its own, so the horizon is read as it is once the lock is held,
 // and cannot move before this transaction ends.
 //
+// Whoever holds one of our keys may be dead, and then the server ends him within half a minute. Waiting for him ends
+// before, here and not by the client's going away, which a backend that waits would not notice.
+//
 // Rows that go into a compressed chunk may decompress others; without a limit of 0 that fails with 53400 at 100,000.
 const BEGIN_WRITING = `
 begin isolation level read committed;
+set local lock_timeout = '20s';
 set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0;
 select pg_advisory_xact_lock_shared(${LATE_HORIZON_LOCK.join(', ')});
 select date_part('epoch', late_before) as late_before_s from tailrace.late_horizon`;
