@@ -37,6 +37,7 @@ function until(signal: AbortSignal, work: Promise<void>): Promise<void> {
 export function ownOutlet(publish: PublishOwn, waitMaxMs: number = WAIT_MAX_MS): Outlet {
   return {
     carriesContentType: () => Promise.resolve(true),
+    mayLoseContentType: false,
     publish({ tenant, topic, payload, contentType, readings }) {
       const commitMs = Math.min(waitMaxMs + readings / READINGS_PER_MS, COMMIT_MAX_MS);
       const signal = AbortSignal.timeout(Math.ceil(commitMs));
@@ -53,6 +54,7 @@ function brokerOutlet({ lifecycle, metrics, log }: Ground, url: string): Outlet 
   const delivery = lifecycle.add(createDelivery({ url, clientId, metrics, log }));
   return {
     carriesContentType: () => delivery.carriesContentType(AbortSignal.timeout(WAIT_MAX_MS)),
+    mayLoseContentType: true,
     publish: (message) => delivery.deliver(message, AbortSignal.timeout(WAIT_MAX_MS)),
   };
 }

@@ -12,6 +12,7 @@ let answer: () => Promise<void>;
 
 const outlet = {
   carriesContentType: () => Promise.resolve(true),
+  mayLoseContentType: false,
   publish(message: OutboundMessage) {
     published.push(message);
     return answer();

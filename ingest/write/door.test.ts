@@ -7,7 +7,7 @@ const ORDER: WriteOrder = {
   contentType: 'text/plain',
 };
 
-function open(match?: (topic: string) => TopicMatch, carries = true) {
+function open(match?: (topic: string) => TopicMatch, carries = true, mayLose = false) {
   const published: OutboundMessage[] = [];
   const target = { tenant: 'acme', asset: 'rig', channel: 'renamed', labels: { site: 'north' } };
   const rules = fixedRules({
@@ -16,6 +16,7 @@ function open(match?: (topic: string) => TopicMatch, carries = true) {
   });
   const outlet = {
     carriesContentType: async () => carries,
+    mayLoseContentType: mayLose,
     publish: async (message: OutboundMessage) => void published.push(message),
   };
   return { published, door: createWriteDoor({ rules, outlet, clock: Date.now }) };
@@ -58,5 +59,34 @@ describe('the door', () => {
     const { door, published } = open(undefined, false);
     expect(await door.write(order, () => true)).toMatchObject({ kind: 'written', accepted: 2 });
     expect(published[0]).not.toHaveProperty('contentType');
+  });
+
+  it('asks about what is seen without the content type, where it may be lost', async () => {
+    // As CBOR one text of 45 bytes, which is the channel's own; by looking a line of measurement `x-mm…`.
+    const text = `${'m'.repeat(30)} f=1 1780000000`;
+    const payload = Buffer.concat([Buffer.of(0x78, text.length), Buffer.from(text)]);
+    const order = { ...ORDER, contentType: 'application/cbor', payload };
+    const mayWrite = ({ channel }: { channel: string }) => channel === 'renamed';
+    const kept = open();
+    expect(await kept.door.write(order, mayWrite)).toMatchObject({ kind: 'written', accepted: 1 });
+    const lost = open(undefined, true, true);
+    expect(await lost.door.write(order, mayWrite)).toMatchObject({
+      kind: 'refused',
+      series: { channel: expect.stringMatching(/^renamed\/x.m+\/f$/) as string },
+    });
+    expect(lost.published).toEqual([]);
+    const allowed = await lost.door.write(order, () => true);
+    expect(allowed).toMatchObject({ kind: 'written', accepted: 1 });
+    expect(lost.published[0]).toMatchObject({ contentType: 'application/cbor' });
+  });
+
+  it('writes nothing for another tenant, not even dead letters', async () => {
+    const target = { tenant: 'other', asset: 'rig', channel: '', labels: {} };
+    const { door, published } = open(() => ({ kind: 'target', target, rule: 'test' }));
+    for (const text of ['{"a":null,"b+":1}', '{"a":null}', '{"a":1}', '{']) {
+      const outcome = await door.write({ ...ORDER, payload: Buffer.from(text) }, () => true);
+      expect(outcome).toMatchObject({ kind: 'refused', series: { tenant: 'other' } });
+    }
+    expect(published).toEqual([]);
   });
 });

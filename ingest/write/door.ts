@@ -5,7 +5,8 @@ import { createPayloadDecoder } from '../decode/decode.ts';
 import type { Fault } from '../fault.ts';
 import { NO_CHANNEL } from '../topics/default-rule.ts';
 import type { LiveTopicRules } from '../topics/rules.ts';
-import { type FaultCount, surveyPayload, type WrittenSeries } from './survey.ts';
+import type { TopicTarget } from '../topics/target.ts';
+import { type FaultCount, type Survey, surveyPayload, type WrittenSeries } from './survey.ts';
 
 export type { FaultCount, WrittenSeries } from './survey.ts';
 
@@ -50,6 +51,10 @@ export interface Outlet {
    */
   carriesContentType(): Promise<boolean>;
   /**
+   * Whether it may be lost on the way even so: an ingester elsewhere may be connected to the broker by MQTT 3.1.1.
+   */
+  readonly mayLoseContentType: boolean;
+  /**
    * Resolves when the message is safe: committed, or with a broker that has acknowledged it.
    * @throws TailraceError `broker_unavailable`: it may come through nevertheless, and may be sent again.
    */
@@ -75,29 +80,48 @@ function topicOf({ tenant, asset, channel }: WriteOrder): string {
 /** Makes the door. */
 export function createWriteDoor({ rules, outlet, clock }: WriteDoorOptions): WriteDoor {
   const decode = createPayloadDecoder();
+
+  /** Looks through a payload as it is read with a content type, or without one. */
+  function look(
+    payload: Uint8Array,
+    contentType: string | undefined,
+    target: TopicTarget,
+    mayWrite: (series: WrittenSeries) => boolean,
+  ): Survey {
+    const { format } = target;
+    return surveyPayload(
+      (context, sink) => decode({ payload, contentType, format }, context, sink),
+      target,
+      clock() * 1_000,
+      mayWrite,
+    );
+  }
+
   return {
     async write(order, mayWrite) {
       const topic = topicOf(order);
       // What is authorised has to be what will be decoded: a content type that does not arrive must not count here.
       const typed = order.contentType !== undefined && (await outlet.carriesContentType());
-      const contentType = typed ? { contentType: order.contentType } : {};
+      const contentType = typed ? order.contentType : undefined;
       // Asked for last: rules that change from here on change the series of what devices have sent just now, too.
       const match = rules.current().match(topic);
       if (match.kind === 'fault') return { kind: 'unreadable', fault: match.fault };
       if (match.kind === 'drop') return { kind: 'written', accepted: 0, ignored: 1, faults: [] };
       const { tenant, payload } = order;
       const { target } = match;
-      const format = target.format === undefined ? {} : { format: target.format };
-      const survey = surveyPayload(
-        (context, sink) => decode({ payload, ...contentType, ...format }, context, sink),
-        target,
-        clock() * 1_000,
-        mayWrite,
-      );
+      // Whoever may write nothing there makes no dead letters there either.
+      if (target.tenant !== tenant) return { kind: 'refused', series: target };
+      const survey = look(payload, contentType, target, mayWrite);
       if (survey.kind !== 'readable') return survey;
+      if (contentType !== undefined && outlet.mayLoseContentType) {
+        // One who gets it without its type looks at it, and may see other series in it.
+        const untyped = look(payload, undefined, target, mayWrite);
+        if (untyped.kind === 'refused') return untyped;
+      }
       const { accepted, ignored, faults } = survey;
       const readings = faults.reduce((sum, { count }) => sum + count, accepted + ignored);
-      await outlet.publish({ tenant, topic, payload, readings, ...contentType });
+      const message = { tenant, topic, payload, readings };
+      await outlet.publish(contentType === undefined ? message : { ...message, contentType });
       return { ...survey, kind: 'written' };
     },
   };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createPayloadDecoder } from '../decode/decode.ts';
 import type { Fault, ReadingSink } from '../decode/sink.ts';
 import type { TopicTarget } from '../topics/target.ts';
 import { surveyPayload, type WrittenSeries } from './survey.ts';
@@ -105,5 +106,36 @@ describe('a survey', () => {
     );
     expect(found).toMatchObject({ accepted: 1, faults: [{ code: 'channel_missing', count: 1 }] });
     expect(asked.map(({ channel }) => channel)).toEqual(['a']);
+  });
+
+  it('asks about what is too far ahead here, and may not be so for who ingests it a second later', () => {
+    const decode = createPayloadDecoder();
+    const aheadMs = NOW_US / 1_000 + 86_400_000 + 1;
+    const target = { tenant: 'acme', asset: 'rig', channel: '', labels: {} };
+    for (const text of [
+      `[{"ts":${NOW_US},"mine":1},{"ts":${aheadMs},"secret":42}]`,
+      `{"ts":[${NOW_US},${aheadMs}],"secret":[null,42],"mine":1}`,
+      `time,mine,secret\n${NOW_US},1,\n${aheadMs},,42\n`,
+      `x mine=1\nx secret=42 ${aheadMs}000000`,
+    ]) {
+      const payload = Buffer.from(text);
+      const ingested = new Set<string>();
+      const see = (key: string) => void ingested.add(key);
+      const later = { receivedUs: NOW_US + 1e6, defaultTimeUs: NOW_US + 1e6, ...target };
+      const none = () => {};
+      const sink = { number: see, state: see, ignored: none, fault: none, labelled: none };
+      decode({ payload }, later, sink);
+      const asked: string[] = [];
+      const look = (mayWrite: (channel: string) => boolean) =>
+        surveyPayload(
+          (context, into) => decode({ payload }, context, into),
+          target,
+          NOW_US,
+          ({ channel }) => asked.push(channel) > 0 && mayWrite(channel),
+        );
+      expect(look(() => true)).toMatchObject({ faults: [{ code: 'time_out_of_range' }] });
+      expect(asked.sort()).toEqual([...ingested].sort());
+      expect(look((channel) => !channel.endsWith('secret'))).toMatchObject({ kind: 'refused' });
+    }
   });
 });

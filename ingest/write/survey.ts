@@ -1,6 +1,8 @@
 // What a payload holds, looked through before it is written: which series, how many readings, what is wrong with it.
 
+import { TIME_OUT_OF_RANGE } from '../decode/faults.ts';
 import type { DecodeContext, Decoder, Fault, ReadingSink } from '../decode/sink.ts';
+import { isTimeInRange } from '../decode/time.ts';
 import { CHANNEL_MISSING } from '../series-lookup.ts';
 import { channelFault, channelOf, type TopicTarget } from '../topics/target.ts';
 
@@ -47,6 +49,9 @@ function createFaultCounts() {
 /**
  * Decodes a payload of a target without keeping its readings. `mayWrite` is asked once for each series. A payload of
  * which no reading could be kept, though some were there, is unreadable, too.
+ *
+ * Who ingests it reads it later, by a clock of its own: what is too far ahead at `receivedUs` (µs since 1970) may not be
+ * so there. Its series are asked about all the same, and it is counted as what it is here.
  */
 export function surveyPayload(
   decode: (context: DecodeContext, sink: ReadingSink) => ReturnType<Decoder>,
@@ -74,10 +79,11 @@ export function surveyPayload(
     return fault;
   }
 
-  function add(key: string): void {
+  function add(key: string, timeUs: number): void {
     const fault = keys.get(key) ?? (keys.has(key) ? undefined : look(key));
-    if (fault === undefined) accepted++;
-    else faults.add(fault);
+    if (fault !== undefined) faults.add(fault);
+    else if (isTimeInRange(timeUs, receivedUs)) accepted++;
+    else faults.add(TIME_OUT_OF_RANGE);
   }
 
   const sink: ReadingSink = {
@@ -93,7 +99,8 @@ export function surveyPayload(
     },
   };
   const zone = timeZone === undefined ? {} : { timeZone };
-  const context = { receivedUs, defaultTimeUs: receivedUs, tenant, asset, ...zone };
+  const times = { receivedUs: Number.POSITIVE_INFINITY, defaultTimeUs: receivedUs };
+  const context = { ...times, tenant, asset, ...zone };
   const fault = decode(context, sink);
   if (fault !== undefined) return { kind: 'unreadable', fault };
   if (refused !== undefined) return { kind: 'refused', series: refused };

@@ -145,6 +145,7 @@ export async function openWorld(series = SERIES, { refresh = true } = {}): Promi
   // What is written over HTTP and let through goes nowhere.
   const outlet = {
     carriesContentType: async () => true,
+    mayLoseContentType: false,
     publish: async () => {},
   };
   const door = createWriteDoor({ rules: fixedRules(DEFAULT_RULES), outlet, clock: () => nowMs });

@@ -19,6 +19,7 @@ beforeAll(async () => {
     rules: fixedRules(DEFAULT_RULES),
     outlet: {
       carriesContentType: async () => true,
+      mayLoseContentType: false,
       publish: async ({ topic }) => void published.push(topic),
     },
     clock: Date.now,
