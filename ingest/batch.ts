@@ -2,7 +2,7 @@
 import type { InboundMessage } from '../lib/mqtt/message.ts';
 import type { ReadingBatch } from '../store/readings.ts';
 import type { SeriesIdentity, ValueKind } from '../store/series.ts';
-import { createColumns } from './columns.ts';
+import { type Columns, createColumns } from './columns.ts';
 import type { Fault } from './fault.ts';
 import type { OutcomeTally } from './message-outcome.ts';
 
@@ -54,6 +54,7 @@ export interface Batch {
    * become dead letters.
    */
   placeWanted(resolve: (wanted: WantedSeries) => number | Fault): void;
+  readonly viewEnd: Columns['viewEnd'];
   /** Rows `start` to `end`, not copied: good until the next change. */
   view(start: number, end: number): ReadingBatch;
   clear(): void;
@@ -141,7 +142,7 @@ export function createBatch(): Batch {
       wanted = [];
       wantedIndex.clear();
     },
-    view: columns.view,
+    ...{ viewEnd: columns.viewEnd, view: columns.view },
     clear() {
       columns.clear();
       bytes = 0;

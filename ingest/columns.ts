@@ -16,6 +16,11 @@ export interface Columns {
    * of each row's message.
    */
   replaceSeries(replace: (seriesId: number, message: number) => number | undefined): void;
+  /**
+   * Where a view from `start` has to end so that it has no more than so many rows and so long texts together (in UTF-16
+   * units), but one row at least.
+   */
+  viewEnd(start: number, rowsMax: number, textMax: number): number;
   /** Rows `start` to `end`, not copied (but for states): good until the next change. */
   view(start: number, end: number): ReadingBatch;
   clear(): void;
@@ -94,6 +99,15 @@ export function createColumns(): Columns {
       }
       rows = kept;
       if (states.length > rows) states.length = rows;
+    },
+    viewEnd(start, rowsMax, textMax) {
+      const lastEnd = Math.min(start + rowsMax, rows);
+      let text = 0;
+      for (let row = start; row < Math.min(lastEnd, states.length); row++) {
+        text += states[row]?.length ?? 0;
+        if (text > textMax && row > start) return row;
+      }
+      return lastEnd;
     },
     view(start, end) {
       if (states.length > 0) while (states.length < rows) states.push(undefined);

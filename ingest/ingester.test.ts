@@ -116,6 +116,19 @@ describe('the way of a batch', () => {
   });
 });
 
+it('writes a message of more text than a transaction takes in several, one reading at least', async () => {
+  const { ingester, send, records, story } = startModel({ limits: { bytesMax: 1_000 } });
+  const texts = [400, 400, 400, 2_000, 2_000, 1, 999, 1].map((length) => 'x'.repeat(length));
+  const points = texts.map((value, i) => ({ ts: NOW_MS + i, value }));
+  send('t/a/b/c', JSON.stringify(points));
+  await ingester.stop();
+  expect(story.filter((line) => line.startsWith('write'))).toEqual(
+    [2, 1, 1, 1, 2, 1].map((rows) => `write ${rows}`),
+  );
+  expect(records.flatMap(({ values }) => [...values])).toEqual(texts);
+  expect(story.at(-1)).toBe('ack 0');
+});
+
 describe('a step that fails', () => {
   it.each(['write', 'letters', 'feed', 'series'] as const)(
     'is tried again, and nothing is acknowledged until it succeeds: %s',

@@ -64,7 +64,7 @@ export function createIngester(options: IngesterOptions): Ingester {
   // Every replay that waits listens.
   setMaxListeners(0, giveUp.signal);
   const lookup = createSeriesLookup(catalogue.findByIdentity, topicRules, metrics);
-  const settle = createSettlement(options, ledger, limits.rowsMax, giveUp.signal);
+  const settle = createSettlement(options, ledger, limits, giveUp.signal);
   const filling = createFilling(
     createMessageReader(createPayloadDecoder(), ledger),
     limits,

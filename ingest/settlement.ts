@@ -14,6 +14,7 @@ import type { Batch, LetterDraft, WantedSeries } from './batch.ts';
 import { deadLettersOf } from './dead-letters.ts';
 import type { Fault } from './fault.ts';
 import { toFeedRecord } from './feed-record.ts';
+import type { FlushLimits } from './flush-rule.ts';
 import type { AdmitSeries } from './guards/series-guard.ts';
 import type { Ledger } from './ledger.ts';
 import { tallyRows } from './message-outcome.ts';
@@ -161,11 +162,14 @@ function createSteps(options: SettlementOptions, ledger: Ledger, giveUp: AbortSi
   };
 }
 
-/** Makes the way; `rowsMax` readings go into one transaction. */
+/**
+ * Makes the way. A transaction takes `rowsMax` readings, and texts of `bytesMax`: a message with many texts can be
+ * larger than what one COPY, or one record of the feed, can hold.
+ */
 export function createSettlement(
   options: SettlementOptions,
   ledger: Ledger,
-  rowsMax: number,
+  { rowsMax, bytesMax }: Pick<FlushLimits, 'rowsMax' | 'bytesMax'>,
   giveUp: AbortSignal,
 ): Settle {
   const steps = createSteps(options, ledger, giveUp);
@@ -179,7 +183,7 @@ export function createSettlement(
     const records: ReadingsRecord[] = [];
     let start = 0;
     do {
-      const end = Math.min(start + rowsMax, batch.rows);
+      const end = batch.viewEnd(start, rowsMax, bytesMax);
       const record = end > start ? steps.commit(batch, batch.view(start, end)) : undefined;
       if (end === batch.rows) onLast();
       if (record !== undefined) records.push(await record);

@@ -39,6 +39,58 @@ export function encodeBody(body: FeedBody): Buffer {
   });
 }
 
+const POINT_BYTES = 4 + 8 + 8 + 2;
+/** Beside columns and texts. */
+const FRAME_BYTES = 128;
+/** Of the head of a text or a number in MessagePack. */
+const HEAD_BYTES = 5;
+/** Of a UTF-16 unit in UTF-8. */
+const UNIT_BYTES_MAX = 3;
+
+/** What a record takes as bytes, at most. */
+function weighEncoded(body: FeedBody): number {
+  if (body.kind === 'series') return FRAME_BYTES + body.ids.length * HEAD_BYTES;
+  if (body.kind !== 'readings') return encodeBody(body).length;
+  let bytes = FRAME_BYTES + body.seriesIds.length * POINT_BYTES;
+  if (body.values instanceof Float64Array) return bytes;
+  for (const value of body.values) {
+    bytes += HEAD_BYTES + (typeof value === 'string' ? value.length * UNIT_BYTES_MAX : 0);
+  }
+  return bytes;
+}
+
+/** The two halves of a record; undefined where it is one thing. */
+function halves(body: FeedBody): readonly [FeedBody, FeedBody] | undefined {
+  if (body.kind === 'series' && body.ids.length > 1) {
+    const half = body.ids.length >> 1;
+    return [
+      { kind: 'series', ids: body.ids.slice(0, half) },
+      { kind: 'series', ids: body.ids.slice(half) },
+    ];
+  }
+  if (body.kind !== 'readings' || body.seriesIds.length < 2) return undefined;
+  const half = body.seriesIds.length >> 1;
+  const part = (start: number, end?: number): FeedBody => ({
+    kind: 'readings',
+    seriesIds: body.seriesIds.slice(start, end),
+    timesUs: body.timesUs.slice(start, end),
+    values: body.values.slice(start, end),
+    qualities: body.qualities.slice(start, end),
+  });
+  return [part(0, half), part(half)];
+}
+
+/**
+ * Writes a record's body as one that has at most so many bytes, or as several. What cannot be divided and is larger
+ * still becomes a gap: followers look into the database then, and nothing is tried for ever.
+ */
+export function encodeWithin(body: FeedBody, bytesMax: number): Buffer[] {
+  if (weighEncoded(body) <= bytesMax) return [encodeBody(body)];
+  const parts = halves(body);
+  if (parts === undefined) return [encodeBody({ kind: 'gap' })];
+  return parts.flatMap((part) => encodeWithin(part, bytesMax));
+}
+
 interface PackedReadings {
   readonly s: Uint8Array;
   readonly t: Uint8Array;

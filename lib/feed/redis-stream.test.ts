@@ -4,7 +4,7 @@ import { startRedis, type TestRedis } from '../../test/redis.ts';
 import { createLog } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import type { Feed, FeedBody, FeedRecord } from './feed.ts';
-import { decodeBody, encodeBody } from './record-codec.ts';
+import { decodeBody, encodeBody, encodeWithin } from './record-codec.ts';
 import { openRedisStream } from './redis-stream.ts';
 
 let redis: TestRedis;
@@ -36,6 +36,15 @@ function readings(value: number | string): FeedBody {
     timesUs: Float64Array.of(1_700_000_000_000_001),
     values: typeof value === 'number' ? Float64Array.of(value) : [value],
     qualities: Int16Array.of(0),
+  };
+}
+
+function columnsOf(values: readonly (number | string)[]) {
+  return {
+    seriesIds: values.map((_, i) => i),
+    timesUs: values.map((_, i) => i),
+    values,
+    qualities: values.map(() => 0),
   };
 }
 
@@ -114,6 +123,27 @@ describe('a feed in Redis', () => {
     expect(await feed.readAfter(before)).toEqual({ recovered: false });
   });
 
+  it('divides what is too much for one record: followers and those who resume hear all of it', async () => {
+    const feed = await open();
+    const start = await feed.position();
+    const heard = listen(feed);
+    // 5 MB of readings, more than Redis is given at a time.
+    const values = Array.from({ length: 80 }, (_, i) => `${i} `.padEnd(65_536, 'ü'));
+    const newest = await feed.append({
+      kind: 'readings',
+      seriesIds: new Int32Array(80).fill(1),
+      timesUs: Float64Array.from(values, (_, i) => i),
+      values,
+      qualities: new Int16Array(80),
+    });
+    const told: FeedRecord[] = [];
+    do told.push(await heard());
+    while ((told.at(-1) as FeedRecord).position.offset < newest.offset);
+    expect(told.length).toBeGreaterThan(4);
+    expect(told.flatMap((one) => (one.kind === 'readings' ? [...one.values] : []))).toEqual(values);
+    expect(await feed.readAfter(start)).toEqual({ recovered: true, records: told });
+  });
+
   it('ends what waits when it is stopped', async () => {
     const feed = await open();
     await feed.stop();
@@ -144,6 +174,36 @@ describe('a record as bytes', () => {
         });
       }),
     );
+  });
+
+  it('is divided into records that are no larger than asked for, which are the same together', () => {
+    const value = fc.oneof(
+      fc.double({ noNaN: true }),
+      fc.string({ maxLength: 60, unit: 'binary' }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(value, { maxLength: 60 }),
+        fc.integer({ min: 350, max: 3_000 }),
+        (values, bytesMax) => {
+          const parts = encodeWithin({ kind: 'readings', ...columnsOf(values) }, bytesMax);
+          for (const part of parts) expect(part.length).toBeLessThanOrEqual(bytesMax);
+          const bodies = parts.map((part) => decodeBody(part) as FeedBody & { kind: 'readings' });
+          expect(bodies.flatMap((body) => [...body.values])).toEqual(values);
+          expect(bodies.flatMap((body) => [...body.seriesIds])).toEqual(values.map((_, i) => i));
+        },
+      ),
+    );
+    const ids = Array.from({ length: 1_000 }, (_, i) => 1e9 + i);
+    const series = encodeWithin({ kind: 'series', ids }, 2_000).map(decodeBody);
+    expect(series.flatMap((body) => (body.kind === 'series' ? body.ids : []))).toEqual(ids);
+    expect(series.length).toBeGreaterThan(2);
+  });
+
+  it('that is too large and cannot be divided is a gap', () => {
+    const all = { kind: 'readings', ...columnsOf(['on', 'x'.repeat(1_000), 3]) } as const;
+    const kinds = encodeWithin(all, 1_000).map((part) => decodeBody(part).kind);
+    expect(kinds).toEqual(['readings', 'gap', 'readings']);
   });
 
   it('of a kind that nobody knows is a gap', () => {

@@ -9,7 +9,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Feed, FeedBody, FeedRead, FeedRecord, Position } from './feed.ts';
 import { createFollowers } from './followers.ts';
-import { decodeBody, encodeBody } from './record-codec.ts';
+import { decodeBody, encodeWithin } from './record-codec.ts';
 
 export interface RedisStreamOptions {
   /** `redis://…`, `rediss://…`, or the path of a Unix socket. */
@@ -24,6 +24,11 @@ export interface RedisStreamOptions {
 const KEYS = ['{tailrace:feed}:epoch', '{tailrace:feed}:offset', '{tailrace:feed}'] as const;
 const STREAM = KEYS[2];
 const RECORDS_MAX = 20_000;
+/**
+ * Of a record; a larger one is divided. Redis takes 512 MB at the most, others less, and whoever reads has READ_COUNT
+ * of them in memory at a time. A transaction of 20,000 numbers has half of it.
+ */
+const RECORD_BYTES_MAX = 1024 * 1024;
 /** The reader looks this often whether it still reads the same log. */
 const BLOCK_MS = 1_000;
 const READ_COUNT = 200;
@@ -99,8 +104,7 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
   }
 
   /** An error of Redis' own (out of memory, loading, read-only) is no reason to lose a record: it is tried again. */
-  async function append(body: FeedBody): Promise<Position> {
-    const payload = encodeBody(body);
+  async function appendPayload(payload: Buffer): Promise<Position> {
     for (;;) {
       if (stopping.signal.aborted) throw new TailraceError('stopped', 'The feed has stopped.');
       try {
@@ -112,6 +116,13 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
         }
       }
     }
+  }
+
+  async function append(body: FeedBody): Promise<Position> {
+    const [first, ...more] = encodeWithin(body, RECORD_BYTES_MAX) as [Buffer, ...Buffer[]];
+    let position = await appendPayload(first);
+    for (const payload of more) position = await appendPayload(payload);
+    return position;
   }
 
   async function readAfter(since: Position): Promise<FeedRead> {
