@@ -74,3 +74,30 @@ it('forgets as fast as it learns: a topic with a timestamp in it is new each tim
   const laterUs = learn(50_000, 150_000);
   expect(laterUs).toBeLessThan(20 * firstUs + 20);
 });
+
+it('remembers no more text than it may, and nothing of what cannot be a channel', async () => {
+  const metrics = createMetrics();
+  const lookup = createSeriesLookup(() => undefined, RULES, metrics, 1_000);
+  const remembered = async () =>
+    Number(/tailrace_ingest_channels_size (\d+)/.exec(await metrics.exposition())?.[1]);
+  const topic = lookup.topic('t/a/b/_');
+  const before = await remembered();
+  const { heapUsed } = process.memoryUsage();
+  const long = 'k'.repeat(2_000_000);
+  for (let i = 0; i < 200; i++) {
+    // Buffers make texts that share nothing with others.
+    const key = Buffer.from(`${i}${long}`).toString('latin1');
+    expect(topic.plain.channel(key).fault?.code).toBe('topic_invalid');
+    const set = topic.labelled(`site=${key}`, () => ({ site: key }));
+    expect(set.channel('x').fault).toBeUndefined();
+    expect(topic.plain.channel(`${i}#`).fault?.code).toBe('topic_invalid');
+    expect(topic.plain.channel('').fault?.code).toBe('channel_missing');
+  }
+  expect(await remembered()).toBe(before);
+  expect(process.memoryUsage().heapUsed - heapUsed).toBeLessThan(100e6);
+  // What may be a channel counts by its length.
+  for (let i = 0; i < 100; i++) topic.plain.channel(`${i}${'k'.repeat(1_000)}`);
+  expect(await remembered()).toBeGreaterThan(before + 300);
+  for (let i = 0; i < 10_000; i++) lookup.topic(`u/${i}${'k'.repeat(60_000)}`);
+  expect(await remembered()).toBeLessThanOrEqual(1_000);
+});

@@ -3,7 +3,7 @@
 import { TIME_OUT_OF_RANGE } from '../decode/faults.ts';
 import type { DecodeContext, Decoder, Fault, ReadingSink } from '../decode/sink.ts';
 import { isTimeInRange } from '../decode/time.ts';
-import { CHANNEL_MISSING } from '../series-lookup.ts';
+import { CHANNEL_MISSING, KEY_LENGTH_MAX, KEY_TOO_LONG } from '../series-lookup.ts';
 import { channelFault, channelOf, type TopicTarget } from '../topics/target.ts';
 
 /** A series that a payload writes to, whether it is there already or not. */
@@ -80,6 +80,10 @@ export function surveyPayload(
   }
 
   function add(key: string, timeUs: number): void {
+    if (key.length > KEY_LENGTH_MAX) {
+      faults.add(KEY_TOO_LONG);
+      return;
+    }
     const fault = keys.get(key) ?? (keys.has(key) ? undefined : look(key));
     if (fault !== undefined) faults.add(fault);
     else if (isTimeInRange(timeUs, receivedUs)) accepted++;
