@@ -193,13 +193,13 @@ describe('the refresher', () => {
     nowUs += DAY;
     await refresher.refreshNow();
     const kept = await buckets('rollup_1m');
-    await select(`update tailrace.rollup set refreshable_from = ${at(nowUs)}`);
+    await select(`update tailrace.rollup set kept_from = ${at(nowUs)}`);
     await select(`delete from tailrace.reading where time >= ${at(T)}`);
     await select(`insert into tailrace.dirty_range (series_id, start_time, end_time)
       select id, ${at(T)}, ${at(nowUs)} from tailrace.series`);
     await refresher.refreshNow();
     expect([await buckets('rollup_1m'), await count('dirty_range')]).toEqual([kept, 0]);
-    await select("update tailrace.rollup set refreshable_from = '-infinity'");
+    await select("update tailrace.rollup set kept_from = '-infinity'");
     await select(`insert into tailrace.dirty_range (series_id, start_time, end_time)
       select id, ${at(T)}, ${at(nowUs)} from tailrace.series`);
     await refresher.refreshNow();

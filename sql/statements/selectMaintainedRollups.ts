@@ -4,7 +4,7 @@ const SELECT_MAINTAINED_ROLLUPS = `
 select r.name, r.family, r.ordinal, r.bucket_ms::float8 as bucket_ms,
   format('%I.%I', c.materialization_hypertable_schema, c.materialization_hypertable_name) as materialisation,
   date_part('epoch', r.materialised_before) as materialised_before_s,
-  date_part('epoch', r.refreshable_from) as refreshable_from_s
+  date_part('epoch', r.kept_from) as kept_from_s
 from tailrace.rollup r
 join timescaledb_information.continuous_aggregates c on c.view_schema = 'tailrace' and c.view_name = r.name
 where r.maintained order by r.ordinal`;
@@ -16,7 +16,7 @@ interface RollupRow {
   readonly bucket_ms: number;
   readonly materialisation: string;
   readonly materialised_before_s: number;
-  readonly refreshable_from_s: number;
+  readonly kept_from_s: number;
 }
 
 export interface MaintainedRollup {
@@ -43,6 +43,6 @@ export async function selectMaintainedRollups(client: Client): Promise<Maintaine
     bucketUs: row.bucket_ms * 1000,
     materialisation: row.materialisation,
     materialisedBeforeUs: Math.round(row.materialised_before_s * 1e6),
-    refreshableFromUs: Math.round(row.refreshable_from_s * 1e6),
+    refreshableFromUs: Math.round(row.kept_from_s * 1e6),
   }));
 }
