@@ -5,7 +5,8 @@ import { type ClaimedLetter, claimReplays } from '../sql/statements/claimReplays
 import { extendReplayClaims } from '../sql/statements/extendReplayClaims.ts';
 import { type FinishedReplay, finishReplays } from '../sql/statements/finishReplays.ts';
 import { selectReplayRequests } from '../sql/statements/selectReplaysWaiting.ts';
-import { withClient } from '../sql/transaction.ts';
+import { type Writable, withClient } from '../sql/transaction.ts';
+import { isRefusal, storableText } from './dead-letters.ts';
 
 export type { FinishedReplay, ReplayOutcome } from '../sql/statements/finishReplays.ts';
 
@@ -63,8 +64,39 @@ export function createReplayQueue(options: ReplayQueueOptions): ReplayQueue {
       }),
     extend: (ids) => withClient(database, (client) => extendReplayClaims(client, by, ids, leaseMs)),
     release: (ids) => withClient(database, (client) => extendReplayClaims(client, by, ids, 0)),
-    finish: (finished) => withClient(database, (client) => finishReplays(client, by, finished)),
+    finish: (finished) => finishGroup(database, by, finished.map(storable)),
   };
+}
+
+/** All, or those that the database takes: one that it refuses would have the others replayed without end. */
+async function finishGroup(
+  database: Writable,
+  by: string,
+  finished: readonly FinishedReplay[],
+): Promise<void> {
+  try {
+    await withClient(database, (client) => finishReplays(client, by, finished));
+  } catch (cause) {
+    if (!isRefusal(cause)) throw cause;
+    const [one] = finished;
+    if (finished.length > 1) {
+      const half = finished.length >> 1;
+      await finishGroup(database, by, finished.slice(0, half));
+      await finishGroup(database, by, finished.slice(half));
+    } else if (one?.fault !== undefined && one.fault.reason !== BARE_REASON) {
+      const fault = { code: 'letter_unstorable', reason: BARE_REASON };
+      await finishGroup(database, by, [{ ...one, fault }]);
+    } else {
+      throw cause;
+    }
+  }
+}
+
+const BARE_REASON = 'The database refused to keep why.';
+
+function storable({ fault, ...finished }: FinishedReplay): FinishedReplay {
+  if (fault === undefined) return finished;
+  return { ...finished, fault: { ...fault, reason: storableText(fault.reason) } };
 }
 
 /** The time of receipt is the first one's, so that readings without a time stay where they were, however often. */

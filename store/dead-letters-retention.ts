@@ -138,7 +138,7 @@ async function dropOver(
     letters += gone.letters;
     bytes += gone.bytes;
     if (gone.letters < limit) break;
-    await sleep(performance.now() - sinceMs);
+    await sleep(performance.now() - sinceMs, undefined, { signal }).catch(() => undefined);
   }
   return { letters, bytes };
 }

@@ -54,7 +54,7 @@ async function insertGroup(
 }
 
 /** Whether it is the letter that is at fault: a value that a column, an index or a program limit does not take. */
-function isRefusal(cause: unknown): boolean {
+export function isRefusal(cause: unknown): boolean {
   return classifyFailure(cause) === 'bad_row' || codeOf(cause)?.startsWith('54') === true;
 }
 
@@ -84,7 +84,8 @@ function storable(letter: DeadLetter): DeadLetter {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
 const UNSTORABLE = /[\u0000\p{Cs}]/gu;
 
-function storableText(text: string): string {
+/** A text without what no column takes. */
+export function storableText(text: string): string {
   return text.replace(UNSTORABLE, '\uFFFD');
 }
 
