@@ -6,6 +6,7 @@ import type { InboundMessage } from './message.ts';
 import type { Pace } from './pace.ts';
 import type { SessionFilters } from './session-filters.ts';
 import type { SubscriptionOptions } from './subscription.ts';
+import type { ConnectionStory } from './version-choice.ts';
 
 export interface BrokerConnection {
   /** True when filters are granted; false when the connection ended before, or all were refused. */
@@ -21,13 +22,9 @@ export interface BrokerConnection {
   end(): Promise<void>;
 }
 
-export interface ConnectionEnd {
+export interface ConnectionEnd extends ConnectionStory {
   /** For the log: one sentence, the same for the same cause. */
   readonly reason: string;
-  /** The broker says that it does not speak this version. */
-  readonly refusesVersion: boolean;
-  /** It was connected to, and closed without any answer. */
-  readonly silent: boolean;
   /** Another client came under the same id (MQTT 5 says so). */
   readonly takenOver: boolean;
 }
@@ -259,6 +256,7 @@ export function connectToBroker(connection: ConnectionOptions): BrokerConnection
       delivery.pause();
       resolve({
         reason: fault?.message ?? closedSilently(options, answered),
+        answered,
         refusesVersion: !answered && VERSION_REFUSALS.includes(fault?.code),
         silent: !answered && fault === undefined,
         takenOver,

@@ -13,6 +13,7 @@ import type { Part } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createPace } from './pace.ts';
+import { afterConnection, FALLBACK_WARNING, FIRST_CHOICE, versionOf } from './version-choice.ts';
 import { createWaitingRoom } from './waiting-room.ts';
 
 /** What is handed over. */
@@ -54,7 +55,7 @@ const PACKET_BYTES_MAX = 16 * 1024 * 1024;
 /** MQTT 5 clause 3.4.2.1: taken, but nobody is subscribed. */
 const NO_MATCHING_SUBSCRIBERS = 0x10;
 /** Of a CONNACK: MQTT 3.1.1 clause 3.2.2.3, MQTT 5 clause 3.2.2.2. */
-const REFUSED_VERSIONS = [1, 0x84];
+const REFUSED_VERSIONS: readonly unknown[] = [1, 0x84];
 
 function unavailable(detail: string, cause?: unknown): TailraceError {
   return new TailraceError('broker_unavailable', detail, { cause });
@@ -86,6 +87,9 @@ function stayConnected({ url, clientId, log }: DeliveryOptions) {
   const listeners = new Set<() => void>();
   let terms: Terms | undefined;
   let reason: string | undefined;
+  let choice = FIRST_CHOICE;
+  /** Of the connection that there is, or is tried. */
+  let fault: { readonly code: unknown } | undefined;
 
   /** What waits for an acknowledgement was for the other version: sent again it would lack what that one carries. */
   function speak(version: 4 | 5): void {
@@ -100,17 +104,20 @@ function stayConnected({ url, clientId, log }: DeliveryOptions) {
     for (const tell of [...listeners]) tell();
   });
   client.on('error', (error) => {
-    const { code } = error as ErrorWithReasonCode;
-    if (REFUSED_VERSIONS.includes(code)) speak(4);
+    fault ??= { code: (error as ErrorWithReasonCode).code };
     if (reason === undefined)
       log.warn({ reason: error.message }, 'MQTT: no delivery to the broker');
     reason = error.message;
   });
   client.on('close', () => {
-    // Some brokers of the time before MQTT 5 close without a word.
-    const isSilent = terms === undefined && reason === undefined;
-    if (isSilent) speak(options.protocolVersion === 5 ? 4 : 5);
+    const answered = terms !== undefined;
+    const refusesVersion = !answered && REFUSED_VERSIONS.includes(fault?.code);
+    const silent = !answered && fault === undefined;
+    choice = afterConnection(choice, { answered, refusesVersion, silent });
+    if (choice.kind === 'fallback') log.warn(FALLBACK_WARNING);
+    if (versionOf(choice) !== options.protocolVersion) speak(versionOf(choice));
     terms = undefined;
+    fault = undefined;
   });
 
   return {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import mqtt, { type MqttClient } from 'mqtt';
@@ -340,45 +340,6 @@ it('says that another client took the session, where the broker does', async () 
     .poll(() => reasons)
     .toEqual([expect.stringContaining('a MQTT_CLIENT_ID of its own')]);
   expect(connections).toBe(1);
-});
-
-describe('a subscription at a broker that speaks MQTT 3.1.1 only', () => {
-  /** Answers CONNECT and SUBSCRIBE as a 3.1.1 broker does: by the bytes. */
-  async function oldBroker(refuseFive: 'with code 1' | 'by closing') {
-    const versions: number[] = [];
-    const sockets = new Set<Socket>();
-    const server = createServer((socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('data', (packet) => {
-        if (packet[0] === 0x10) {
-          const version = packet[8] as number;
-          versions.push(version);
-          if (version === 4) socket.write(Buffer.from([0x20, 2, 0, 0]));
-          else if (refuseFive === 'by closing') socket.destroy();
-          else socket.end(Buffer.from([0x20, 2, 0, 1]));
-        } else if (packet[0] === 0x82) {
-          socket.write(Buffer.from([0x90, 3, packet[2] as number, packet[3] as number, 1]));
-        } else if (packet[0] === 0xe0) socket.end();
-      });
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    owned(server, async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    });
-    return { url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, versions };
-  }
-
-  it.each(['with code 1', 'by closing'] as const)(
-    'falls back when 5 is refused %s',
-    async (how) => {
-      const { url, versions } = await oldBroker(how);
-      await subscribe({ url, handler: () => undefined }).ready;
-      expect(versions).toEqual([5, 4]);
-    },
-  );
 });
 
 it('waits longer and longer between reconnections, up to five seconds', () => {

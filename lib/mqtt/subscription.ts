@@ -9,6 +9,7 @@ import type { MessageHandler } from './message.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createReceiptClock } from './receipt-clock.ts';
 import { createSessionFilters, type FilterMemory, type SessionFilters } from './session-filters.ts';
+import { afterConnection, FALLBACK_WARNING, FIRST_CHOICE, versionOf } from './version-choice.ts';
 
 export interface SubscriptionOptions {
   /** mqtt, mqtts, ws or wss, with user and password where the broker wants them. */
@@ -142,16 +143,12 @@ async function stopStory(story: Story, ended: Promise<void>): Promise<void> {
 async function stayConnected(story: Story): Promise<void> {
   const { log } = story.options;
   const broker = new URL(story.options.url).host;
-  let version: 4 | 5 = 5;
-  let refusesFive = false;
+  let choice = FIRST_CHOICE;
   let failures = 0;
   let lastReason: string | undefined;
   while (!story.stopping) {
-    const connection = connectToBroker({
-      ...story,
-      options: story.options,
-      version,
-    });
+    const version = versionOf(choice);
+    const connection = connectToBroker({ ...story, version });
     story.connection = connection;
     const sinceMs = performance.now();
     const subscribed = await connection.subscribed;
@@ -169,9 +166,8 @@ async function stayConnected(story: Story): Promise<void> {
       log.warn({ broker, reason: end.reason }, 'MQTT: no connection to the broker, trying again');
     }
     lastReason = end.reason;
-    refusesFive ||= end.refusesVersion && version === 5;
-    // Some brokers of the time before MQTT 5 close without a word, so a silent end is answered with the other version.
-    version = refusesFive || (end.silent && version === 5) ? 4 : 5;
+    choice = afterConnection(choice, end);
+    if (choice.kind === 'fallback') log.warn({ broker }, FALLBACK_WARNING);
     // Two processes of one id take the session from each other without end; most brokers close without a word then.
     if (end.takenOver) failures = ATTEMPTS_SLOWEST;
     else if (subscribed && performance.now() - sinceMs > LASTING_MS) failures = 0;
