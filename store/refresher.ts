@@ -6,8 +6,9 @@ import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../lib/metrics.ts';
 import { compressRollupChunk } from '../sql/statements/compressRollupChunk.ts';
+import { lockRefresher, unlockRefresher } from '../sql/statements/lockRefresher.ts';
 import { selectRefreshNeed } from '../sql/statements/selectRefreshNeed.ts';
-import { type Writable, withClient } from '../sql/transaction.ts';
+import { type Client, type Writable, withClient } from '../sql/transaction.ts';
 import { DIRTY_RANGES_MAX } from './bound-dirty-ranges.ts';
 import { horizonOf } from './refresh-plan.ts';
 import { createRefreshRun } from './refresh-run.ts';
@@ -40,6 +41,8 @@ export interface RefresherOptions {
   readonly sliceMaxMs?: number;
   /** How long a run works before it gives way to the next. */
   readonly budgetMs?: number;
+  /** How often it is looked for a chunk to compress. */
+  readonly compressLookMs?: number;
 }
 
 export interface Refresher extends Part {
@@ -50,6 +53,7 @@ export interface Refresher extends Part {
 /** Starts refreshing whenever there is something to refresh. */
 export function startRefresher(options: RefresherOptions): Refresher {
   const { database, log, metrics, clock, lagMs = LAG_MS, budgetMs = BUDGET_MS } = options;
+  const { compressLookMs = COMPRESS_LOOK_MS } = options;
   const { sliceMaxMs = SLICE_MAX_MS[database.embedded ? 'embedded' : 'native'] } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -91,16 +95,22 @@ export function startRefresher(options: RefresherOptions): Refresher {
     return result;
   }
 
-  let nextCompressMs = performance.now() + COMPRESS_LOOK_MS;
+  let nextCompressMs = performance.now() + compressLookMs;
 
   /** One chunk at most: then it is looked again for what is new. */
   async function compressOld(): Promise<void> {
     if (performance.now() < nextCompressMs || signal.aborted) return;
     const bytesMax = COMPRESS_BYTES_MAX[database.embedded ? 'embedded' : 'native'];
-    const found = await withClient(database, (client) =>
-      compressRollupChunk(client, COMPRESS_AGE_MS, bytesMax),
-    );
-    if (!found) nextCompressMs = performance.now() + COMPRESS_LOOK_MS;
+    let found = false;
+    try {
+      found = await withClient(database, (client) => compressOne(client, bytesMax));
+    } catch (cause) {
+      log.error(
+        { err: cause, retryMs: compressLookMs },
+        'an old chunk of a rollup could not be compressed',
+      );
+    }
+    if (!found) nextCompressMs = performance.now() + compressLookMs;
   }
 
   async function keepUp(): Promise<void> {
@@ -129,6 +139,16 @@ export function startRefresher(options: RefresherOptions): Refresher {
       await turn;
     },
   };
+}
+
+/** As the refresher, so that no refresh of another process waits for the chunk's locks. Says whether there was one. */
+async function compressOne(client: Client, bytesMax: number | null): Promise<boolean> {
+  if (!(await lockRefresher(client))) return false;
+  try {
+    return await compressRollupChunk(client, COMPRESS_AGE_MS, bytesMax);
+  } finally {
+    await unlockRefresher(client).catch(() => undefined);
+  }
 }
 
 function createMeters(metrics: Metrics) {
