@@ -2,7 +2,7 @@
 // sub-channel; where there is a column `value` and none but the known ones, a row is one reading.
 import { isUtf8 } from 'node:buffer';
 import { type CsvTable, csvFault, type Delimiter, readCsvTable } from './csv-table.ts';
-import { EMPTY, NO_READING, NOT_UTF8 } from './faults.ts';
+import { EMPTY, NO_READING, NOT_UTF8, READINGS_PER_MESSAGE_MAX, TOO_MANY } from './faults.ts';
 import { type Roles, rolesOf } from './fields.ts';
 import { bufferOf } from './numbers.ts';
 import type { Decoder, Fault, ReadContext, ReadingSink } from './sink.ts';
@@ -71,27 +71,34 @@ export const decodeCsv: Decoder = (payload, context, sink) => {
       'it has several rows, and no column ts, time, timestamp or t to tell them apart',
     );
   }
+  const perRow = roles.isPoint ? 1 : header.length - (roles.time === -1 ? 0 : 1);
+  if (rows.length * perRow + faults.length > READINGS_PER_MESSAGE_MAX) return TOO_MANY;
   for (const { line, cells } of rows) pushRow(sink, table, roles, line, cells, context);
   for (const fault of faults) sink.fault(fault);
   return undefined;
 };
 
-/** Whether text may be CSV: a header of names with a time or a value among them, and a row that is as long. */
+/** A longer first line is no header that anybody wrote. */
+const HEADER_LENGTH_MAX = 65_536;
+
+/**
+ * Whether text may be CSV: a header of names with a time or a value among them; or any names, and a row below that is
+ * as long and has a number in it.
+ */
 export function looksLikeCsv(text: string): boolean {
   // Two lines are enough to tell.
-  const [head, row] = /^\s*[^\r\n]+(?:\r?\n)+[^\r\n]+/.exec(text) === null ? [] : linesOf(text);
-  if (head === undefined || row === undefined) return false;
-  const table = readCsvTable(`${head}\n${row}\n`);
-  if ('code' in table || table.header.length < 2 || table.rows.length !== 1) return false;
-  const { header } = table;
+  const [head, row] = linesOf(text);
+  if (head === undefined || head.length > HEADER_LENGTH_MAX) return false;
+  const titles = readCsvTable(`${head}\n`);
+  if ('code' in titles || titles.header.length < 2) return false;
+  const { header } = titles;
   if (header.some((name) => name === '' || isNumberText(name))) return false;
   const roles = columnRoles(header);
+  if (roles.time !== -1 || roles.isPoint) return true;
+  const table = row === undefined ? titles : readCsvTable(`${head}\n${row}\n`);
+  if ('code' in table || table.rows.length !== 1) return false;
   const cells = table.rows[0]?.cells ?? [];
-  return (
-    roles.time !== -1 ||
-    roles.isPoint ||
-    cells.some((cell) => isNumberText(cellOf(cell, table.delimiter) ?? ''))
-  );
+  return cells.some((cell) => isNumberText(cellOf(cell, table.delimiter) ?? ''));
 }
 
 function linesOf(text: string): readonly string[] {

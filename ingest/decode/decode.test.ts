@@ -20,6 +20,14 @@ function decode(payload: string | Uint8Array, how: Omit<Payload, 'payload'> = {}
   );
 }
 
+it('looks at a megabyte of blanks or of quotes for no longer than reading them takes', () => {
+  const startedMs = performance.now();
+  for (const text of [' ', '\t', '"', ',', 'a,', '1', '\\']) {
+    expect(decode(Buffer.alloc(1e6, text))).toEqual(expect.anything());
+  }
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
+});
+
 describe('a payload of which nothing says what it is', () => {
   const one = (value: unknown) => [['', NOW_US, value]];
   const bytes = (...all: number[]) => Buffer.from(all);
@@ -64,6 +72,10 @@ describe('a payload of which nothing says what it is', () => {
     ['\n\n', 'payload_not_json'],
     ['#', one(35)],
     ['# only a comment\n# and another', 'payload_not_json'],
+    // CSV with a time is told by its header, whatever its first row is like.
+    ['ts,a\n', 'no_reading'],
+    [`ts,a\n${TS},"x\ny"\n`, [['a', AT, 'x\ny']]],
+    [`ts,a,b\n${TS},1\n${TS},4,5\n`, [['a', AT, 4], ['b', AT, 5], 'csv_invalid']],
     // Line protocol.
     ['m f=1', [['m/f', NOW_US, 1]]],
     ['m f=1\n', [['m/f', NOW_US, 1]]],

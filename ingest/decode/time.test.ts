@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { isTimeInRange, parseTimeUs, wholeTimeUs } from './time.ts';
+import { isNumberText, isTimeInRange, parseTimeUs, wholeTimeUs } from './time.ts';
 import type { Zone } from './zone.ts';
 
 const NOON = Date.UTC(2024, 1, 29, 12) * 1000;
@@ -105,4 +105,13 @@ it.each([
 ])('with a zone, %s is a local time only where it says no other', (text, timeUs) => {
   const zone: Zone = { toUtcMs: (localMs) => localMs };
   expect(parseTimeUs(text, zone)).toBe(timeUs);
+});
+
+it('tells long texts from numbers in time that grows with their length', () => {
+  const startedMs = performance.now();
+  for (const text of [`${'9'.repeat(1e6)}x`, `1${' '.repeat(1e6)}x`, `${' '.repeat(1e6)}x`]) {
+    expect(isNumberText(text)).toBe(false);
+  }
+  expect(isNumberText('9'.repeat(1e6))).toBe(true);
+  expect(performance.now() - startedMs).toBeLessThan(2_000);
 });
