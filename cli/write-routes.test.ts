@@ -95,6 +95,10 @@ describe('POST /v1/write', () => {
       ...['17 MB', '/v1/write?asset=a&channel=b'],
       ...[{ body: new Uint8Array(17 << 20) }, 413, 'body_too_large'],
     ],
+    [
+      ...['what inflates to more than a body may have', '/v1/write?asset=a&channel=b'],
+      ...[{ body: new Uint8Array(gzipSync(Buffer.alloc(17 << 20))) }, 413, 'payload_too_large'],
+    ],
     ['no token', '/v1/write?asset=a&channel=b', { token: '' }, 401, 'token_missing'],
   ] as [string, string, Sent, number, string, string?][])(
     'refuses %s',

@@ -86,7 +86,9 @@ function checkEncoding({ headers, body = new Uint8Array() }: Request): void {
 }
 
 function unreadable({ code, reason }: Fault): Reply {
-  return problem(400, code, 'The payload cannot be read', reason);
+  // What inflates to more than a body may have is a body that is too large.
+  const status = code === 'payload_too_large' ? 413 : 400;
+  return problem(status, code, 'The payload cannot be read', reason);
 }
 
 /** Says which series it was: the caller's own payload named it, whether there is one or not. */
