@@ -1,9 +1,10 @@
 // The ingester of ingest cases, a process of its own, put together as the program does it: what it costs can be told
 // from what the database and the measuring cost.
-import { flushLimits } from '../ingest/flush-rule.ts';
+import { pipelineLimits, writerLanes } from '../cli/run-ingest.ts';
 import { createIngester } from '../ingest/ingester.ts';
 import { systemClock } from '../lib/clock.ts';
-import { createRing } from '../lib/feed/ring.ts';
+import { readConfig } from '../lib/config.ts';
+import { createRing, RING_LIMITS } from '../lib/feed/ring.ts';
 import { createLifecycle } from '../lib/lifecycle.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
@@ -75,10 +76,13 @@ async function main(settings: IngesterSettings): Promise<void> {
   const metrics = createMetrics();
   const clock = systemClock;
   const { databaseUrl, embedded } = settings;
-  const database = lifecycle.add(await openDatabase({ url: databaseUrl, embedded, log }));
-  const feed = lifecycle.add(createRing({ recordsMax: 10_000, pointsMax: 1_000_000 }));
+  // Writers and limits as the environment says, with the program's defaults.
+  const config = readConfig(process.env);
+  const writers = writerLanes({ config, database: { embedded } });
+  const database = lifecycle.add(await openDatabase({ url: databaseUrl, embedded, writers, log }));
+  const feed = lifecycle.add(createRing({ ...RING_LIMITS, metrics, log }));
   const catalogue = await openCatalogue({ database, feed, metrics, log });
-  const writer = createWriter({ database, log, metrics });
+  const writer = createWriter({ database, log, metrics, lanes: writers });
   lifecycle.add({ name: 'writer', stop: () => writer.stop() });
   const { refreshLagMs: lagMs } = settings;
   if (lagMs !== undefined) {
@@ -93,7 +97,7 @@ async function main(settings: IngesterSettings): Promise<void> {
       metrics,
       log,
       clock,
-      limits: flushLimits(database),
+      ...pipelineLimits({ config, database, catalogue, metrics }),
     }),
   );
   let times: number[] = [];
@@ -109,6 +113,7 @@ async function main(settings: IngesterSettings): Promise<void> {
           acknowledge();
           times.push(performance.timeOrigin + performance.now());
         }),
+      bytesInFlightMax: config.INGEST_IN_FLIGHT_BYTES_MAX,
       metrics,
       log,
       clock,

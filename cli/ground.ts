@@ -4,7 +4,7 @@ import { systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
 import type { Feed } from '../lib/feed/feed.ts';
 import { openRedisStream } from '../lib/feed/redis-stream.ts';
-import { createRing } from '../lib/feed/ring.ts';
+import { createRing, RING_LIMITS } from '../lib/feed/ring.ts';
 import type { Lifecycle } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
@@ -35,9 +35,6 @@ export interface Ground {
   readonly revocations: RevocationStore;
   readonly topicRules: TopicRulesKeeper;
 }
-
-/** Records and points that a tail can resume over, in memory: some minutes of a busy plant, at most some 100 MB. */
-const RING_LIMITS = { recordsMax: 65_536, pointsMax: 2_000_000, bytesMax: 128 << 20 };
 
 /** What the configuration says of the policy. */
 export function policyOptions(config: Config) {

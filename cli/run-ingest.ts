@@ -38,8 +38,7 @@ export interface IngestParts {
 /** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
 export async function startIngest(ground: Ground): Promise<IngestParts> {
   const { config, database, log, metrics, lifecycle, catalogue, feed, topicRules } = ground;
-  const lanes = database.embedded ? 1 : config.INGEST_WRITERS;
-  const writer = createWriter({ database, log, metrics, lanes });
+  const writer = createWriter({ database, log, metrics, lanes: writerLanes(ground) });
   lifecycle.add({ name: 'writer', stop: () => writer.stop() });
   lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock }));
   const failing = new Map<string, string>();
@@ -74,6 +73,17 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
   return { writer, trouble, failed, replays, receiving, ...ofBroker };
 }
 
+/** Connections that write at once: the embedded engine has one session. */
+export function writerLanes({
+  config,
+  database,
+}: {
+  readonly config: Ground['config'];
+  readonly database: { readonly embedded: boolean };
+}): number {
+  return database.embedded ? 1 : config.INGEST_WRITERS;
+}
+
 /** Subscribes to what the topic rules take, at a broker outside. */
 async function subscribe(
   { config, log, metrics, lifecycle, topicRules }: Ground,
@@ -106,7 +116,12 @@ async function subscribe(
 }
 
 /** What the configuration says of the pipeline's bounds and of its tenants'. */
-function pipelineLimits({ config, database, catalogue, metrics }: Ground) {
+export function pipelineLimits({
+  config,
+  database,
+  catalogue,
+  metrics,
+}: Pick<Ground, 'config' | 'database' | 'catalogue' | 'metrics'>) {
   const clock = systemClock;
   const readingsPerS = config.LIMIT_TENANT_READINGS_PER_S;
   return {

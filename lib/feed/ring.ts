@@ -17,6 +17,9 @@ export interface RingOptions {
   readonly log?: Log;
 }
 
+/** Of a serving process: some minutes of a busy plant that a tail can resume over, at most some 100 MB. */
+export const RING_LIMITS = { recordsMax: 65_536, pointsMax: 2_000_000, bytesMax: 128 << 20 };
+
 const BYTES_PER_RECORD = 128;
 const BYTES_PER_POINT = 4 + 8 + 8 + 2;
 
