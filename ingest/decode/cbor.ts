@@ -6,6 +6,7 @@ import {
   DEPTH_MAX,
   UnreadableError,
 } from './binary-reader.ts';
+import { mayHoldMany } from './extent.ts';
 import { EMPTY } from './faults.ts';
 import { Fields } from './fields.ts';
 import { pushPayload } from './objects.ts';
@@ -72,6 +73,8 @@ interface State {
   readonly reader: BinaryReader;
   readonly readText: ReadText;
   depth: number;
+  /** Whether there was a list inside of something. */
+  hasInnerLists: boolean;
 }
 
 /** The argument of a head (RFC 8949, section 3). */
@@ -141,6 +144,7 @@ function readEach(state: State, info: number, bytesEach: number, read: () => voi
 }
 
 function readList(state: State, info: number): unknown[] {
+  if (state.depth > 0) state.hasInnerLists = true;
   const values: unknown[] = [];
   readEach(state, info, 1, () => values.push(readItem(state)));
   return values;
@@ -216,16 +220,18 @@ function readItem(state: State): unknown {
 export function createCborDecoder(readText: ReadText): Decoder {
   return (payload, context, sink): Fault | undefined => {
     if (payload.length === 0) return EMPTY;
+    const reader = createBinaryReader(payload);
+    const state: State = { reader, readText, depth: 0, hasInnerLists: false };
     let value: unknown;
     try {
-      const reader = createBinaryReader(payload);
-      value = readItem({ reader, readText, depth: 0 });
+      value = readItem(state);
       if (reader.remaining > 0) throw new UnreadableError('it goes on after its first item');
     } catch (cause) {
       if (!(cause instanceof UnreadableError)) throw cause;
       const reason = `The payload is not CBOR: ${cause.message}.`;
       return { code: 'payload_unreadable', reason };
     }
-    return pushPayload(value, context, sink);
+    const isMany = mayHoldMany(payload.length, state.hasInnerLists);
+    return pushPayload(value, isMany, context, sink);
   };
 }

@@ -1,7 +1,7 @@
 // Columns instead of rows: {"ts":[…],"<key>":[…]}, each key a sub-channel; {"ts":[…],"value":[…]} is the topic's own
 // channel. What stands beside the columns alone is the same in every row.
 import { COLUMN_LENGTH, namesOther } from './faults.ts';
-import { type Fields, fieldsOf, type Roles } from './fields.ts';
+import { type Extent, type Fields, fieldsOf, type Roles } from './fields.ts';
 import type { Fault, ReadContext, ReadingSink } from './sink.ts';
 import { pushKey, pushValue, qualityOf, timeFault, timeOf } from './values.ts';
 
@@ -35,13 +35,48 @@ function rowsOf({ values }: Fields, roles: Roles, context: ReadContext): Rows {
   };
 }
 
-/** Reads a column. `key` is undefined for the topic's own channel. Gives back how many readings it held. */
+interface Column {
+  /** Undefined for the topic's own channel. */
+  readonly key: string | undefined;
+  readonly values: unknown;
+  readonly hasQuality: boolean;
+}
+
+/** What of an object is read as columns. */
+function columnsOf(fields: Fields, roles: Roles): Column[] {
+  if (roles.isPoint) {
+    return [{ key: undefined, values: fields.values[roles.value], hasQuality: true }];
+  }
+  const nested = roles.values === -1 ? undefined : fieldsOf(fields.values[roles.values]);
+  const columns: Column[] = [];
+  nested?.keys.forEach((key, index) => {
+    columns.push({ key, values: nested.values[index], hasQuality: true });
+  });
+  fields.keys.forEach((key, index) => {
+    if (index === roles.time) return;
+    if (nested !== undefined && (index === roles.values || index === roles.quality)) return;
+    columns.push({ key, values: fields.values[index], hasQuality: false });
+  });
+  return columns;
+}
+
+/** How much the columns of an object whose time is a list come to. */
+export function columnsExtent(fields: Fields, roles: Roles): Extent {
+  const rows = (fields.values[roles.time] as readonly unknown[]).length;
+  let readings = 0;
+  let repeatedText = 0;
+  for (const { values } of columnsOf(fields, roles)) {
+    readings += Array.isArray(values) ? values.length : rows;
+    if (typeof values === 'string') repeatedText += rows * values.length;
+  }
+  return { readings, repeatedText };
+}
+
+/** Reads a column. Gives back how many readings it held. */
 function pushColumn(
   sink: ReadingSink,
-  key: string | undefined,
-  column: unknown,
+  { key, values: column, hasQuality }: Column,
   rows: Rows,
-  hasQuality: boolean,
 ): number {
   const { timesUs, faults, quality } = rows;
   if (Array.isArray(column) && column.length !== timesUs.length) {
@@ -65,18 +100,7 @@ export function pushColumns(
   context: ReadContext,
 ): number {
   const rows = rowsOf(fields, roles, context);
-  if (roles.isPoint) {
-    return pushColumn(sink, undefined, fields.values[roles.value], rows, true);
-  }
-  const nested = roles.values === -1 ? undefined : fieldsOf(fields.values[roles.values]);
   let readings = 0;
-  nested?.keys.forEach((key, index) => {
-    readings += pushColumn(sink, key, nested.values[index], rows, true);
-  });
-  fields.keys.forEach((key, index) => {
-    if (index === roles.time) return;
-    if (nested !== undefined && (index === roles.values || index === roles.quality)) return;
-    readings += pushColumn(sink, key, fields.values[index], rows, false);
-  });
+  for (const column of columnsOf(fields, roles)) readings += pushColumn(sink, column, rows);
   return readings;
 }

@@ -6,13 +6,13 @@ import { createCborDecoder } from './cbor.ts';
 import { inflate, isCompressed } from './compressed.ts';
 import { formatOfContentType } from './content-type.ts';
 import { decodeCsv, looksLikeCsv } from './csv.ts';
-import { EMPTY, NOT_JSON } from './faults.ts';
+import { EMPTY, JSON_TOO_DEEP, NOT_JSON, NOT_UTF8 } from './faults.ts';
 import { decodeJson } from './json.ts';
 import { createLineProtocolDecoder } from './line-protocol.ts';
 import { looksLikeLines } from './line-scanner.ts';
 import { createMessagePackDecoder } from './messagepack.ts';
 import { bufferOf } from './numbers.ts';
-import { limitReadings } from './reading-limit.ts';
+import { limitLines } from './reading-limit.ts';
 import type { DecodeContext, Decoder, Fault, ReadingSink } from './sink.ts';
 import { createTextCache } from './text-cache.ts';
 import { createZones } from './zone.ts';
@@ -44,6 +44,9 @@ const UNKNOWN: Fault = {
   reason: 'The payload is neither text nor MessagePack nor CBOR.',
 };
 
+/** What the decoder of JSON says of what may be of another format. */
+const NO_JSON: ReadonlySet<Fault> = new Set([NOT_JSON, NOT_UTF8, JSON_TOO_DEEP]);
+
 /** Whether a payload is text for people; which reason helps them, depends on it. */
 function isPlainText(bytes: Uint8Array): boolean {
   return bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d));
@@ -64,9 +67,11 @@ type Decoders = Readonly<Record<Format, Decoder>>;
 function createLookingDecoder({ json, line, csv, msgpack, cbor }: Decoders): Decoder {
   return (payload, context, sink) => {
     if (payload.length === 0) return EMPTY;
+    let notJson: Fault = NOT_JSON;
     if (mayBeJson(payload)) {
       const fault = json(payload, context, sink);
-      if (fault === undefined || fault.code === 'no_reading') return fault;
+      if (fault === undefined || !NO_JSON.has(fault)) return fault;
+      if (fault === JSON_TOO_DEEP) notJson = fault;
     }
     if (isUtf8(payload)) {
       const bytes = bufferOf(payload);
@@ -77,7 +82,7 @@ function createLookingDecoder({ json, line, csv, msgpack, cbor }: Decoders): Dec
     if (notMessagePack?.code !== 'payload_unreadable') return notMessagePack;
     const notCbor = cbor(payload, context, sink);
     if (notCbor?.code !== 'payload_unreadable') return notCbor;
-    return isPlainText(payload) ? NOT_JSON : UNKNOWN;
+    return isPlainText(payload) ? notJson : UNKNOWN;
   };
 }
 
@@ -92,17 +97,10 @@ export function createPayloadDecoder(): DecodePayload {
     json: decodeJson,
     msgpack: createMessagePackDecoder(readText),
     cbor: createCborDecoder(readText),
-    line: createLineProtocolDecoder(readText),
+    line: limitLines(createLineProtocolDecoder(readText)),
     csv: decodeCsv,
   };
-  const looking = limitReadings(createLookingDecoder(decoders));
-  const limited: Decoders = {
-    json: limitReadings(decoders.json),
-    msgpack: limitReadings(decoders.msgpack),
-    cbor: limitReadings(decoders.cbor),
-    line: limitReadings(decoders.line),
-    csv: limitReadings(decoders.csv),
-  };
+  const looking = createLookingDecoder(decoders);
 
   return ({ payload, contentType, format }, context, sink) => {
     let plain = payload;
@@ -114,7 +112,7 @@ export function createPayloadDecoder(): DecodePayload {
     }
     const named = contentType === undefined ? undefined : formatOfContentType(contentType);
     const chosen = named ?? format;
-    const decode = chosen === undefined ? looking : limited[chosen];
+    const decode = chosen === undefined ? looking : decoders[chosen];
     const zone = context.timeZone === undefined ? undefined : zones.zone(context.timeZone);
     return decode(plain, zone === undefined ? context : { ...context, zone }, sink);
   };

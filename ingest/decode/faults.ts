@@ -7,9 +7,16 @@ export const QUALITY_MAX = 32_767;
 /** More readings in one message than this are a mistake of the device, or of its units. */
 export const READINGS_PER_MESSAGE_MAX = 1_000_000;
 
+/** In characters: what readings have in common with others stands once in the payload, but in each of them. */
+export const REPEATED_TEXT_MAX = 16 * 1024 * 1024;
+
 export const EMPTY: Fault = { code: 'payload_empty', reason: 'The payload is empty.' };
 export const NOT_UTF8: Fault = { code: 'payload_not_utf8', reason: 'The payload is not UTF-8.' };
 export const NOT_JSON: Fault = { code: 'payload_not_json', reason: 'The payload is not JSON.' };
+export const JSON_TOO_DEEP: Fault = {
+  code: 'payload_unreadable',
+  reason: 'The payload is no readable JSON: it is nested too deep.',
+};
 export const NO_READING: Fault = {
   code: 'no_reading',
   reason: 'The payload holds no reading.',
@@ -17,6 +24,10 @@ export const NO_READING: Fault = {
 export const TOO_MANY: Fault = {
   code: 'too_many_readings',
   reason: `The payload holds more than ${READINGS_PER_MESSAGE_MAX} readings.`,
+};
+export const TEXT_REPEATED: Fault = {
+  code: 'payload_too_large',
+  reason: `The texts that the payload's readings share come to more than ${REPEATED_TEXT_MAX} characters.`,
 };
 export const TIME_INVALID: Fault = {
   code: 'time_invalid',

@@ -37,6 +37,14 @@ export function isPlainPoint(keys: readonly string[]): boolean {
   );
 }
 
+/** How much an object comes to. */
+export interface Extent {
+  /** That it holds or tries to, null and NaN among them. */
+  readonly readings: number;
+  /** Characters of what stands in it once and in several readings. */
+  readonly repeatedText: number;
+}
+
 /** Where in the fields of an object stands what has a meaning; -1 where it does not. */
 export interface Roles {
   time: number;

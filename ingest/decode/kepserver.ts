@@ -1,7 +1,7 @@
 // What KEPServerEX's IoT Gateway sends: {"timestamp","values":[{"id","v","q","t"}]}, each id a sub-channel. `q` is true
 // or false there, or a quality of OPC DA.
 import { KEY_EMPTY } from './faults.ts';
-import { type Fields, fieldsOf, rolesOf } from './fields.ts';
+import { type Extent, type Fields, fieldsOf, rolesOf } from './fields.ts';
 import type { Fault, ReadContext, ReadingSink } from './sink.ts';
 import { pushValue, QUALITY_BAD, qualityOf, timeFault, timeOf } from './values.ts';
 
@@ -51,6 +51,22 @@ function pushItem(
     readings++;
   });
   return readings;
+}
+
+/** How much items come to. */
+export function itemsExtent(items: readonly Fields[]): Extent {
+  let readings = 0;
+  let repeatedText = 0;
+  for (const { keys, values } of items) {
+    const { time, quality } = rolesOf(keys);
+    const idAt = keys.indexOf('id');
+    const id = idAt === -1 ? '' : values[idAt];
+    let own = keys.length;
+    for (const at of [idAt, time, quality]) if (at !== -1) own--;
+    readings += own;
+    if (typeof id === 'string' && own > 1) repeatedText += id.length * (own - 1);
+  }
+  return { readings, repeatedText };
 }
 
 /** Reads the items of a payload. `otherwiseUs` is the time of those that say none. */

@@ -1,7 +1,7 @@
 // Influx line protocol, as Telegraf and the clients of InfluxDB write it. A field's sub-channel is measurement/field,
 // tags are labels. A line that cannot be read is a fault of its own. Nothing is split and no object made for a line.
 import { isUtf8 } from 'node:buffer';
-import { EMPTY, NO_READING, NOT_UTF8 } from './faults.ts';
+import { EMPTY, NO_READING, NOT_UTF8, REPEATED_TEXT_MAX, TEXT_REPEATED } from './faults.ts';
 import { contentStart, createLine, type Line, scanLine } from './line-scanner.ts';
 import { createTagReader, ownerOf, type ReadTags, unescapeName } from './line-tags.ts';
 import { bufferOf } from './numbers.ts';
@@ -12,6 +12,9 @@ import { pushKey, timeFault } from './values.ts';
 const KEYS_MAX = 16_384;
 /** In characters. Longer ones are made anew: a payload could fill the memory with them, and no channel is as long. */
 const KEY_TEXT_MAX = 1_024;
+
+/** In bytes. A million readings of shorter measurements repeat no text that matters. */
+const SHORT_MEASUREMENT_MAX = 64;
 
 /** Gives the key of a measurement's field, both as the payload writes them. */
 type ReadKey = (measurement: string, field: string) => string;
@@ -118,6 +121,7 @@ export function createLineProtocolDecoder(readText: ReadText): Decoder {
     let measurement = '';
     let tagText = '';
     let labelled = '';
+    let repeatedText = 0;
 
     /** Takes note of the line's measurement and tags, which are not those of the line before. */
     function openSeries(): Fault | undefined {
@@ -138,6 +142,11 @@ export function createLineProtocolDecoder(readText: ReadText): Decoder {
         // A series that is refused is not what the next line is compared with.
         line.seriesEnd = line.start;
         return fault;
+      }
+      const length = line.measurementEnd - line.start;
+      if (length > SHORT_MEASUREMENT_MAX) {
+        repeatedText += length * (line.fields - 1);
+        if (repeatedText > REPEATED_TEXT_MAX) return TEXT_REPEATED;
       }
       const other = otherField(bytes, line, context, readText);
       return other === undefined ? undefined : otherOwner(lineOf(line.start), other);

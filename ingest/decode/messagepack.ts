@@ -8,6 +8,7 @@ import {
   DEPTH_MAX,
   UnreadableError,
 } from './binary-reader.ts';
+import { mayHoldMany } from './extent.ts';
 import { EMPTY } from './faults.ts';
 import { Fields } from './fields.ts';
 import { pushPayload } from './objects.ts';
@@ -50,6 +51,8 @@ interface State {
   readonly reader: BinaryReader;
   readonly readText: ReadText;
   depth: number;
+  /** Whether there was a list inside of something. */
+  hasInnerLists: boolean;
 }
 
 function readString({ reader }: State, length: number): string {
@@ -78,6 +81,7 @@ function enter(state: State, count: number, bytesEach: number): void {
 }
 
 function readList(state: State, count: number): unknown[] {
+  if (state.depth > 0) state.hasInnerLists = true;
   enter(state, count, 1);
   const values: unknown[] = [];
   for (let index = 0; index < count; index++) values.push(readValue(state));
@@ -189,16 +193,18 @@ function readLong(state: State, token: number): unknown {
 export function createMessagePackDecoder(readText: ReadText): Decoder {
   return (payload, context, sink): Fault | undefined => {
     if (payload.length === 0) return EMPTY;
+    const reader = createBinaryReader(payload);
+    const state: State = { reader, readText, depth: 0, hasInnerLists: false };
     let value: unknown;
     try {
-      const reader = createBinaryReader(payload);
-      value = readValue({ reader, readText, depth: 0 });
+      value = readValue(state);
       if (reader.remaining > 0) throw new UnreadableError('it goes on after its first value');
     } catch (cause) {
       if (!(cause instanceof UnreadableError)) throw cause;
       const reason = `The payload is not MessagePack: ${cause.message}.`;
       return { code: 'payload_unreadable', reason };
     }
-    return pushPayload(value, context, sink);
+    const isMany = mayHoldMany(payload.length, state.hasInnerLists);
+    return pushPayload(value, isMany, context, sink);
   };
 }

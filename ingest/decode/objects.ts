@@ -1,6 +1,7 @@
 // What JSON, MessagePack and CBOR have in common, told apart by looking: a scalar; {ts, value}; {ts, values: {…}}; a
 // flat object, each key a sub-channel; columns; KEPServer's lists of items; an array of these.
 import { pushColumns } from './columnar.ts';
+import { extentFault } from './extent.ts';
 import { NO_READING, namesOther } from './faults.ts';
 import { type Fields, fieldsOf, isPlainPoint, type Roles, rolesOf } from './fields.ts';
 import { itemsOf, pushItems } from './kepserver.ts';
@@ -85,12 +86,18 @@ function pushElement(sink: ReadingSink, element: unknown, context: ReadContext):
   return 1;
 }
 
-/** Reads what a payload became: objects as `Fields` or as JSON has them, lists, scalars, and binary as Uint8Array. */
+/**
+ * Reads what a payload became: objects as `Fields` or as JSON has them, lists, scalars, and binary as Uint8Array. `isMany`
+ * is whether it may be beyond a limit (`mayHoldMany`).
+ */
 export function pushPayload(
   payload: unknown,
+  isMany: boolean,
   context: ReadContext,
   sink: ReadingSink,
 ): Fault | undefined {
+  const tooMuch = isMany ? extentFault(payload) : undefined;
+  if (tooMuch !== undefined) return tooMuch;
   if (!Array.isArray(payload)) {
     return pushElement(sink, payload, context) === 0 ? NO_READING : undefined;
   }
