@@ -7,10 +7,24 @@ import type { Config } from '../lib/config.ts';
 import { makeDirectory } from '../lib/directory.ts';
 import { TailraceError } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
-import { type DirectoryLock, lockDirectory } from '../sql/embedded/lock.ts';
+import type { Log } from '../lib/log.ts';
+import type { FilterMemory } from '../lib/mqtt/session-filters.ts';
+import { type DirectoryLock, isDirectoryInUse, lockDirectory } from '../sql/embedded/lock.ts';
+import { openFilterMemory } from './filter-memory.ts';
 
 export interface ClientId extends Part {
   readonly clientId: string;
+}
+
+/** An id that processes of this host find for themselves. */
+export interface HostId {
+  readonly clientId: string;
+  /** `taken` by another process; `unknown` where this host has no folder for it. */
+  lock(): Promise<DirectoryLock | 'taken' | 'unknown'>;
+  /** Whether a process has it: asked without taking it. */
+  inUse(): Promise<boolean>;
+  /** What its session is subscribed to, for all processes of the host; nothing after the session has ended. */
+  readonly memory: FilterMemory;
 }
 
 /** Ingesters of one share group on one host. */
@@ -29,11 +43,10 @@ export async function claimClientId(
   const name = 'client id';
   const { MQTT_CLIENT_ID: given, MQTT_SHARE_GROUP: group } = config;
   if (given !== undefined) return { name, clientId: given, stop: async () => {} };
-  const first = `tailrace-${hostname()}`;
-  const places = group === undefined ? 1 : PLACES_MAX;
-  for (let place = 1; place <= places; place++) {
-    const clientId = place === 1 ? first : `${first}-${place}`;
-    const lock = await tryLock(folderOf(new URL(brokerUrl).host, clientId));
+  const broker = new URL(brokerUrl).host;
+  const ids = idsOfHost();
+  for (const clientId of group === undefined ? ids.slice(0, 1) : ids) {
+    const lock = await tryLock(folderOf(broker, clientId));
     if (lock === 'unknown' && group === undefined) return { name, clientId, stop: async () => {} };
     if (lock === 'unknown') throw unknown();
     if (lock !== 'taken') return { name, clientId, stop: lock.release };
@@ -41,10 +54,30 @@ export async function claimClientId(
   throw new TailraceError(
     'client_id_in_use',
     group === undefined
-      ? `Another process of this host has the broker's session ${first}: to share its messages, set MQTT_SHARE_GROUP ` +
+      ? `Another process of this host has the broker's session ${ids[0]}: to share its messages, set MQTT_SHARE_GROUP ` +
           'for both; to take all of them a second time, give this one a MQTT_CLIENT_ID of its own.'
       : `${PLACES_MAX} processes of this host are in the group already: give each a MQTT_CLIENT_ID of its own.`,
   );
+}
+
+/** The ids that processes of a group on this host find for themselves at a broker. */
+export function hostIds(brokerUrl: string, log: Log): readonly HostId[] {
+  const broker = new URL(brokerUrl).host;
+  return idsOfHost().map((clientId) => {
+    const folder = folderOf(broker, clientId);
+    return {
+      clientId,
+      lock: () => tryLock(folder),
+      inUse: () => isDirectoryInUse(folder),
+      memory: openFilterMemory({ broker, clientId }, folder, log),
+    };
+  });
+}
+
+function idsOfHost(): string[] {
+  const first = `tailrace-${hostname()}`;
+  const others = Array.from({ length: PLACES_MAX - 1 }, (_, i) => `${first}-${i + 2}`);
+  return [first, ...others];
 }
 
 /** Sockets have short paths, so the folder has a short name. */

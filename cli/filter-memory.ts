@@ -39,3 +39,14 @@ export function openFilterMemory(
     },
   };
 }
+
+/** One memory of two that may know different things of the session. */
+export function bothMemories(one: FilterMemory, other: FilterMemory): FilterMemory {
+  return {
+    load: () => [...new Set([...one.load(), ...other.load()])],
+    save(filters) {
+      one.save(filters);
+      other.save(filters);
+    },
+  };
+}

@@ -11,13 +11,11 @@ import { systemClock } from '../lib/clock.ts';
 import { startEmbeddedBroker } from '../lib/mqtt/embedded-broker.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import type { PublishOwn } from '../lib/mqtt/own-publishing.ts';
-import { type Subscription, startSubscription } from '../lib/mqtt/subscription.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter, type Writer } from '../store/writer.ts';
-import { claimClientId } from './client-id.ts';
-import { openFilterMemory } from './filter-memory.ts';
 import type { Ground } from './ground.ts';
 import { deadLetterKeeper, startDeadLetterWork } from './run-dead-letters.ts';
+import { startSource } from './run-subscription.ts';
 
 export interface IngestParts {
   readonly writer: Writer;
@@ -67,7 +65,7 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
     const { url: brokerUrl, publish } = broker;
     return { writer, trouble, failed, replays, receiving: () => true, brokerUrl, publish };
   }
-  const subscription = await subscribe(ground, config.MQTT_URL, ingester.handle);
+  const subscription = await startSource(ground, config.MQTT_URL, ingester.handle);
   const receiving = () => subscription.subscribed();
   const ofBroker = { brokerUrl: undefined, publish: undefined };
   return { writer, trouble, failed, replays, receiving, ...ofBroker };
@@ -82,37 +80,6 @@ export function writerLanes({
   readonly database: { readonly embedded: boolean };
 }): number {
   return database.embedded ? 1 : config.INGEST_WRITERS;
-}
-
-/** Subscribes to what the topic rules take, at a broker outside. */
-async function subscribe(
-  { config, log, metrics, lifecycle, topicRules }: Ground,
-  url: string,
-  handler: MessageHandler,
-): Promise<Subscription> {
-  const { MQTT_SHARE_GROUP: shareGroup, MQTT_SESSION_EXPIRY: sessionExpiryMs } = config;
-  const { clientId } = lifecycle.add(await claimClientId(config, url));
-  const session = { broker: new URL(url).host, clientId };
-  const subscription = lifecycle.add(
-    startSubscription({
-      url,
-      clientId,
-      ...(shareGroup === undefined ? {} : { shareGroup }),
-      ...(sessionExpiryMs === undefined
-        ? {}
-        : { sessionExpiryS: Math.ceil(sessionExpiryMs / 1_000) }),
-      filters: topicRules.current().filters,
-      filterMemory: openFilterMemory(session, config.DATA_DIR, log),
-      handler,
-      bytesInFlightMax: config.INGEST_IN_FLIGHT_BYTES_MAX,
-      metrics,
-      log,
-      clock: systemClock,
-    }),
-  );
-  // Rules stop after the subscription: what they say then is heard by nobody.
-  topicRules.onChange(({ filters }) => subscription.setFilters(filters));
-  return subscription;
 }
 
 /** What the configuration says of the pipeline's bounds and of its tenants'. */

@@ -71,6 +71,17 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   );
 }
 
+/** Whether a process has the directory, or is about to; takes nothing. */
+export async function isDirectoryInUse(directory: string): Promise<boolean> {
+  const reach = reachable(directory);
+  try {
+    const nobody: Mark = { processId: 0, nonce: '' };
+    return (await livingMarks(directory, reach.directory, nobody)).length > 0;
+  } finally {
+    reach.close();
+  }
+}
+
 /** A path for sockets in `directory`: a too long one is reached through an open descriptor, where the system can. */
 function reachable(directory: string): { directory: string; close(): void } {
   const longest = join(directory, markName('claim', { processId: 2 ** 31, nonce: 'x'.repeat(16) }));
