@@ -23,7 +23,9 @@ import {
   type Publisher,
   streamOf,
 } from './broker-sessions.ts';
+import { forwardNoDeepTopics, standInForDeepTopics, topicOf } from './deep-topics.ts';
 import { createDeviceStream, type DeviceStream } from './device-stream.ts';
+import { createExactlyOnce, type ExactlyOnce, isRepetition } from './exactly-once.ts';
 import type { MessageHandler } from './message.ts';
 import { createOwnPublishing, type PublishOwn } from './own-publishing.ts';
 import { createPace, type Pace, type SharedPace, sharePace } from './pace.ts';
@@ -111,6 +113,7 @@ interface BrokerState<P extends Publisher> {
   readonly nowUs: () => number;
   readonly sessions: BrokerSessions<P>;
   readonly store: SessionStore;
+  readonly exactlyOnce: ExactlyOnce;
   readonly streams: Set<DeviceStream>;
   readonly retained: Set<string>;
   readonly refusals: (reason: string) => void;
@@ -130,20 +133,23 @@ function takePublish<P extends Publisher>(
     return;
   }
   const { publisher, clientId } = session;
+  const topic = topicOf(packet);
   // Topics that begin with $ are the broker's own (MQTT 3.1.1 clause 4.7.2).
-  if (packet.topic.startsWith('$') || !options.authorizePublish(publisher, packet.topic)) {
+  if (topic.startsWith('$') || !options.authorizePublish(publisher, topic)) {
     state.refusals('publish');
-    options.log.warn({ clientId, topic: packet.topic }, 'MQTT: publish refused');
+    options.log.warn({ clientId, topic }, 'MQTT: publish refused');
     done(new Error('publish refused'));
     return;
   }
+  const { order } = session;
+  if (isRepetition({ ...state, order }, client, packet, done)) return;
   boundRetained(state, packet);
   const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-  const bytes = payload.length + packet.topic.length + PACKET_BYTES;
+  const bytes = payload.length + topic.length + PACKET_BYTES;
   const pace = state.shares.of(publisher.tenant ?? `\0${clientId}`);
   pace.begin(bytes);
   const message = {
-    topic: packet.topic,
+    topic,
     payload,
     receivedUs: state.nowUs(),
     dup: packet.dup ?? false,
@@ -181,6 +187,8 @@ function hooks<P extends Publisher>(state: BrokerState<P>): AedesOptions {
     // A device may send its first messages without waiting for CONNACK; a socket's chunk bounds how many those are.
     queueLimit: 65_536,
     connectTimeout: 10_000,
+    // QoS 2: `exactlyOnce` has the bound.
+    maxInflightInbound: 0,
     // A subscriber that reads nothing for so long holds up the forwarding for all.
     drainTimeout: 5_000,
     preConnect(client, packet, done) {
@@ -268,8 +276,10 @@ export async function startEmbeddedBroker<P extends Publisher>(
   const { messagesInFlightMax: messagesMax = 65_535, bytesInFlightMax: bytesMax = BYTES_MAX } =
     options;
   const pace = createPace({ metrics, what: 'mqtt_broker_in_flight', messagesMax, bytesMax });
+  const exactlyOnce = createExactlyOnce(metrics);
   const state: BrokerState<P> = {
     options,
+    exactlyOnce,
     pace,
     shares: sharePace(pace, {
       messagesMax: messagesMax * TENANT_SHARE,
@@ -281,7 +291,13 @@ export async function startEmbeddedBroker<P extends Publisher>(
       refusals,
       log,
     }),
-    store: createSessionStore({ metrics, log, sessionsMax: clientsMax, ...options.kept }),
+    store: createSessionStore({
+      metrics,
+      log,
+      exactlyOnce,
+      sessionsMax: clientsMax,
+      ...options.kept,
+    }),
     streams: new Set(),
     retained: new Set(),
     refusals,
@@ -290,6 +306,7 @@ export async function startEmbeddedBroker<P extends Publisher>(
   metrics.bounded('mqtt_broker_retained', () => state.retained.size, RETAINED_TOPICS_MAX);
 
   const aedes = await Aedes.createBroker(hooks(state));
+  forwardNoDeepTopics(aedes);
   const quiet = (client: Client, error: Error) =>
     log.debug(
       { clientId: state.sessions.of(client)?.clientId ?? client.id, reason: error.message },
@@ -319,7 +336,7 @@ export async function startEmbeddedBroker<P extends Publisher>(
     });
     state.streams.add(stream);
     stream.once('close', () => state.streams.delete(stream));
-    aedes.handle(stream);
+    standInForDeepTopics(aedes.handle(stream));
   });
   await listen(server, options.host, options.port);
   const { port } = server.address() as AddressInfo;

@@ -9,6 +9,7 @@ import type { Client, Subscription } from 'aedes';
 import aedesPersistence from 'aedes-persistence';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { ExactlyOnce } from './exactly-once.ts';
 
 export interface SessionStore {
   /** For aedes. */
@@ -33,6 +34,7 @@ export interface KeptLimits {
 export interface SessionStoreOptions extends KeptLimits {
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly exactlyOnce: ExactlyOnce;
   /** At least as many as clients may be connected: those are never forgotten. */
   readonly sessionsMax: number;
 }
@@ -49,13 +51,16 @@ interface Packet {
   messageId?: number | undefined;
 }
 
+/** Of a message at QoS 2, or of its release. */
+interface Incoming {
+  readonly messageId: number;
+}
+
 /** Of the memory persistence, what is called here. */
 interface Memory {
   addSubscriptions(client: Client, subscriptions: readonly Subscription[]): Promise<void>;
   removeSubscriptions(client: Pick<Client, 'id'>, filters: readonly string[]): Promise<void>;
   cleanSubscriptions(client: Pick<Client, 'id'>): Promise<void>;
-  cleanIncoming(client: Pick<Client, 'id'>): Promise<void>;
-  incomingStorePacket(client: Client, packet: Packet): Promise<void>;
 }
 
 /** The package's types know neither how it is imported nor that it has promises, which is what aedes uses. */
@@ -238,9 +243,28 @@ function createQueues(options: {
   };
 }
 
+/** What aedes asks of messages at QoS 2 that come in. Only identifiers are kept: they go on before they are released. */
+function incomingPart(exactlyOnce: ExactlyOnce, sessions: Sessions) {
+  return {
+    async incomingStorePacket(client: Client, { messageId }: Incoming) {
+      if (exactlyOnce.take(client, messageId) && !client.clean) sessions.of(client);
+    },
+    async incomingGetPacket(client: Client, { messageId }: Incoming) {
+      if (!exactlyOnce.isTaken(client, messageId)) throw new Error('no such packet');
+      return { messageId };
+    },
+    async incomingDelPacket(client: Client, { messageId }: Incoming) {
+      if (!exactlyOnce.release(client, messageId)) throw new Error('no such packet');
+    },
+    async cleanIncoming(client: Client) {
+      exactlyOnce.clean(client);
+    },
+  };
+}
+
 /** Makes an empty store. */
 export function createSessionStore(options: SessionStoreOptions): SessionStore {
-  const { metrics, log, sessionsMax, allBytesMax = ALL_BYTES_MAX } = options;
+  const { metrics, log, exactlyOnce, sessionsMax, allBytesMax = ALL_BYTES_MAX } = options;
   const { messagesMax = MESSAGES_MAX, bytesMax = BYTES_MAX } = options;
   const lost = metrics.counter(
     'tailrace_mqtt_queued_lost_total',
@@ -269,7 +293,7 @@ export function createSessionStore(options: SessionStoreOptions): SessionStore {
     log.warn(namesIn(session.id), 'MQTT: a session was forgotten, there are too many');
     queues.clear(session);
     void memory.cleanSubscriptions(session);
-    void memory.cleanIncoming(session);
+    exactlyOnce.forget(session.id);
   });
   metrics.bounded('mqtt_broker_sessions', () => sessions.byId.size, sessionsMax);
   metrics.bounded('mqtt_broker_queued_bytes', () => queues.bytes, allBytesMax);
@@ -288,10 +312,7 @@ export function createSessionStore(options: SessionStoreOptions): SessionStore {
       sessions.end(client.id);
       await memory.cleanSubscriptions(client);
     },
-    async incomingStorePacket(client: Client, packet: Packet) {
-      if (!client.clean) sessions.of(client);
-      await memory.incomingStorePacket(client, packet);
-    },
+    ...incomingPart(exactlyOnce, sessions),
     outgoingEnqueue: async ({ clientId }: { clientId: string }, packet: Packet) =>
       enqueue([clientId], packet),
     async outgoingEnqueueCombi(subs: readonly { clientId: string }[], packet: Packet) {
