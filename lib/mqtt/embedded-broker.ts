@@ -141,8 +141,6 @@ function takePublish<P extends Publisher>(
     done(new Error('publish refused'));
     return;
   }
-  const { order } = session;
-  if (isRepetition({ ...state, order }, client, packet, done)) return;
   boundRetained(state, packet);
   const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
   const bytes = payload.length + topic.length + PACKET_BYTES;
@@ -155,16 +153,23 @@ function takePublish<P extends Publisher>(
     dup: packet.dup ?? false,
     publisher: { clientId, tenant: publisher.tenant },
   };
-  const acknowledge = session.order.add(() => {
+  const goOn = (error: Error | null) => {
     pace.settle(bytes);
-    done(null);
-  });
-  const busy = options.handler(message, acknowledge);
+    done(error);
+  };
   const stream = streamOf(client);
+  const { order } = session;
+  const isNew = packet.qos !== 2 || !isRepetition({ ...state, order }, client, packet, goOn);
+  const busy = isNew
+    ? options.handler(
+        message,
+        order.add(() => goOn(null)),
+      )
+    : undefined;
   if (busy !== undefined) {
     stream.pauseReading();
-    const goOn = () => stream.resumeReading();
-    busy.then(goOn, goOn);
+    const resume = () => stream.resumeReading();
+    busy.then(resume, resume);
   }
   if (pace.full) {
     stream.pauseReading();

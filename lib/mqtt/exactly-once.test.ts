@@ -96,6 +96,17 @@ describe('a message at QoS 2', () => {
     expect(handled).toEqual(expected);
   });
 
+  it('ends its repetitions with the session', () => {
+    const once = createExactlyOnce(createMetrics());
+    const client = { id: 'a', closed: false };
+    const ends: (string | undefined)[] = [];
+    once.open(client, 1, () => {});
+    once.open(client, 1, (ended) => ends.push(ended?.message));
+    once.forget('a');
+    expect(ends).toEqual(['the session has ended']);
+    expect(once.take(client, 1)).toBe(false);
+  });
+
   it('is refused beyond what may be open', () => {
     const once = createExactlyOnce(createMetrics(), 2);
     const client = { id: 'a', closed: false };

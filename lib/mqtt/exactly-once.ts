@@ -6,9 +6,9 @@ import type { ReceiptOrder } from './receipt-order.ts';
 export interface ExactlyOnce {
   /**
    * Opens an identifier, and says what a PUBLISH under it is. `then` of a repetition is called when the first one is
-   * taken, so that it is answered no earlier; `full` where no more can be open.
+   * taken, so that it is answered no earlier, or with an error when the session ends before; `full` where no more can be open.
    */
-  open(client: Opener, messageId: number, then: () => void): 'new' | 'repeated' | 'full';
+  open(client: Opener, messageId: number, then: Then): 'new' | 'repeated' | 'full';
   /** The handler has acknowledged it. False where the session it belongs to has ended. */
   take(client: Opener, messageId: number): boolean;
   isTaken(client: Opener, messageId: number): boolean;
@@ -20,6 +20,8 @@ export interface ExactlyOnce {
   forget(sessionId: string): void;
 }
 
+type Then = (ended?: Error) => void;
+
 /** A connection of a session. */
 interface Opener {
   readonly id: string;
@@ -30,7 +32,7 @@ interface Open {
   /** Under which it first came. */
   readonly opener: Opener;
   /** Whom to tell that it is taken; undefined when it is. */
-  waiting: (() => void)[] | undefined;
+  waiting: Then[] | undefined;
 }
 
 /** Of all sessions; one has 65,535 identifiers. */
@@ -41,6 +43,14 @@ export function createExactlyOnce(metrics: Metrics, openMax = OPEN_MAX): Exactly
   const sessions = new Map<string, Map<number, Open>>();
   let count = 0;
   metrics.bounded('mqtt_broker_qos2_open', () => count, openMax);
+
+  /** Takes an identifier away from a session that has ended. */
+  function end(session: Map<number, Open>, messageId: number): void {
+    const waiting = session.get(messageId)?.waiting ?? [];
+    session.delete(messageId);
+    count--;
+    for (const then of waiting) then(new Error('the session has ended'));
+  }
 
   const find = ({ id }: Opener, messageId: number) => sessions.get(id)?.get(messageId);
 
@@ -84,15 +94,14 @@ export function createExactlyOnce(metrics: Metrics, openMax = OPEN_MAX): Exactly
       const session = sessions.get(client.id) ?? new Map<number, Open>();
       for (const [messageId, { opener }] of session) {
         // One that is taken over may close after its successor has begun.
-        if ((opener === client) !== client.closed) continue;
-        session.delete(messageId);
-        count--;
+        if ((opener === client) === client.closed) end(session, messageId);
       }
       if (session.size === 0) sessions.delete(client.id);
     },
     forget(sessionId) {
-      count -= sessions.get(sessionId)?.size ?? 0;
+      const session = sessions.get(sessionId) ?? new Map<number, Open>();
       sessions.delete(sessionId);
+      for (const messageId of session.keys()) end(session, messageId);
     },
   };
 }
@@ -106,18 +115,20 @@ interface Broker {
 }
 
 /**
- * Whether a PUBLISH has its answer already: repeats a message that is open, or goes beyond what may be open. `done` lets
+ * Whether a PUBLISH at QoS 2 has its answer already: repeats a message that is open, or goes beyond what may be open. `done` lets
  * the broker answer a repetition when it is its turn.
  */
 export function isRepetition(
   { exactlyOnce, order, refusals }: Broker,
   client: Opener,
-  { qos, messageId }: { readonly qos: number; readonly messageId?: number | undefined },
-  done: (error?: Error | null) => void,
+  { messageId }: { readonly messageId?: number | undefined },
+  done: (error: Error | null) => void,
 ): boolean {
   // A will has no identifier.
-  if (qos !== 2 || messageId === undefined) return false;
-  const outcome = exactlyOnce.open(client, messageId, () => order.add(() => done(null))());
+  if (messageId === undefined) return false;
+  const outcome = exactlyOnce.open(client, messageId, (ended) =>
+    order.add(() => done(ended ?? null))(),
+  );
   if (outcome === 'full') {
     refusals('qos2_window');
     done(new Error('too many messages at QoS 2 are not released'));
