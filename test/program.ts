@@ -138,7 +138,7 @@ export async function withDataDir<T>(use: (dataDir: string) => Promise<T>): Prom
 export async function eventually<T>(
   ask: () => Promise<T>,
   isThere: (answer: T) => boolean,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
