@@ -201,6 +201,7 @@ describe('a letter that is replayed', () => {
     const queue = createReplayQueue({ database: test.database, by: 'killed', leaseMs: 300 });
     const killed: ReplayQueue = { ...queue, finish: () => Promise.reject(new Error('killed')) };
     let failed = 0;
+    // A log's type is that of a whole pino; the worker only warns here.
     const silent = { ...log, warn: () => failed++ } as unknown as typeof log;
     const worker = startWorker({ queue: killed, log: silent });
     await eventually(async () => failed, Boolean);

@@ -1,16 +1,9 @@
 // CBOR payloads (RFC 8949), of the same shapes as JSON. Read here and not by a package: cbor-x knows no strings of
 // indefinite length, and makes errors, regular expressions and functions out of tags in strangers' bytes.
-import {
-  type BinaryReader,
-  createBinaryReader,
-  DEPTH_MAX,
-  UnreadableError,
-} from './binary-reader.ts';
-import { mayHoldMany } from './extent.ts';
-import { EMPTY } from './faults.ts';
+import { type BinaryState, createBinaryDecoder, enter } from './binary-decoder.ts';
+import { type BinaryReader, UnreadableError } from './binary-reader.ts';
 import { Fields } from './fields.ts';
-import { pushPayload } from './objects.ts';
-import type { Decoder, Fault } from './sink.ts';
+import type { Decoder } from './sink.ts';
 import type { ReadText } from './text-cache.ts';
 
 const INDEFINITE = 31;
@@ -68,15 +61,6 @@ function tagged(tag: number, content: unknown): unknown {
   }
 }
 
-/** A payload that is being read. */
-interface State {
-  readonly reader: BinaryReader;
-  readonly readText: ReadText;
-  depth: number;
-  /** Whether there was a list inside of something. */
-  hasInnerLists: boolean;
-}
-
 /** The argument of a head (RFC 8949, section 3). */
 function readArgument(reader: BinaryReader, info: number): number {
   if (info < 24) return info;
@@ -111,7 +95,7 @@ function readBytes(reader: BinaryReader, info: number, major: 2 | 3): Buffer {
   return Buffer.concat(parts);
 }
 
-function readKey(state: State): string {
+function readKey(state: BinaryState): string {
   const { reader } = state;
   const head = reader.bytes[reader.at] as number;
   if (head >= 0x60 && head < 0x78) {
@@ -126,12 +110,8 @@ function readKey(state: State): string {
   return String(value);
 }
 
-function enter(state: State): void {
-  if (++state.depth > DEPTH_MAX) throw new UnreadableError('it is nested too deep');
-}
-
 /** Calls `read` for each item of a list, or pair of a map. */
-function readEach(state: State, info: number, bytesEach: number, read: () => void): void {
+function readEach(state: BinaryState, info: number, bytesEach: number, read: () => void): void {
   const { reader } = state;
   enter(state);
   if (info === INDEFINITE) while (!passBreak(reader)) read();
@@ -143,14 +123,14 @@ function readEach(state: State, info: number, bytesEach: number, read: () => voi
   state.depth--;
 }
 
-function readList(state: State, info: number): unknown[] {
+function readList(state: BinaryState, info: number): unknown[] {
   if (state.depth > 0) state.hasInnerLists = true;
   const values: unknown[] = [];
   readEach(state, info, 1, () => values.push(readItem(state)));
   return values;
 }
 
-function readMap(state: State, info: number): Fields {
+function readMap(state: BinaryState, info: number): Fields {
   const keys: string[] = [];
   const values: unknown[] = [];
   // Made at their size, where it is known: lists that grow take room for seventeen at once, and most maps are small.
@@ -163,7 +143,7 @@ function readMap(state: State, info: number): Fields {
   return new Fields(keys, values);
 }
 
-function readTagged(state: State, info: number): unknown {
+function readTagged(state: BinaryState, info: number): unknown {
   const tag = readArgument(state.reader, info);
   enter(state);
   const content = readItem(state);
@@ -192,7 +172,7 @@ function readSimple(reader: BinaryReader, info: number): unknown {
 }
 
 /** Reads one item and what is in it. */
-function readItem(state: State): unknown {
+function readItem(state: BinaryState): unknown {
   const { reader } = state;
   const head = reader.byte();
   const info = head & 31;
@@ -218,20 +198,5 @@ function readItem(state: State): unknown {
 
 /** Makes a decoder of CBOR: one item that takes every byte. */
 export function createCborDecoder(readText: ReadText): Decoder {
-  return (payload, context, sink): Fault | undefined => {
-    if (payload.length === 0) return EMPTY;
-    const reader = createBinaryReader(payload);
-    const state: State = { reader, readText, depth: 0, hasInnerLists: false };
-    let value: unknown;
-    try {
-      value = readItem(state);
-      if (reader.remaining > 0) throw new UnreadableError('it goes on after its first item');
-    } catch (cause) {
-      if (!(cause instanceof UnreadableError)) throw cause;
-      const reason = `The payload is not CBOR: ${cause.message}.`;
-      return { code: 'payload_unreadable', reason };
-    }
-    const isMany = mayHoldMany(payload.length, state.hasInnerLists);
-    return pushPayload(value, isMany, context, sink);
-  };
+  return createBinaryDecoder({ name: 'CBOR', valueName: 'item' }, readText, readItem);
 }

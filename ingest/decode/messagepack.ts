@@ -2,17 +2,10 @@
 // that one also takes what is its own (records, references, functions made from keys), takes 0xC1, which is never used,
 // for a value, renames `__proto__`, and makes an object of each map; all of it from strangers' bytes.
 // Specification: https://github.com/msgpack/msgpack/blob/master/spec.md
-import {
-  type BinaryReader,
-  createBinaryReader,
-  DEPTH_MAX,
-  UnreadableError,
-} from './binary-reader.ts';
-import { mayHoldMany } from './extent.ts';
-import { EMPTY } from './faults.ts';
+import { type BinaryState, createBinaryDecoder, enter } from './binary-decoder.ts';
+import { type BinaryReader, UnreadableError } from './binary-reader.ts';
 import { Fields } from './fields.ts';
-import { pushPayload } from './objects.ts';
-import type { Decoder, Fault } from './sink.ts';
+import type { Decoder } from './sink.ts';
 import type { ReadText } from './text-cache.ts';
 
 const TIMESTAMP = -1;
@@ -46,21 +39,12 @@ function readExtension(reader: BinaryReader, length: number): unknown {
   throw new UnreadableError('a timestamp in it is of no known length');
 }
 
-/** A payload that is being read. */
-interface State {
-  readonly reader: BinaryReader;
-  readonly readText: ReadText;
-  depth: number;
-  /** Whether there was a list inside of something. */
-  hasInnerLists: boolean;
-}
-
-function readString({ reader }: State, length: number): string {
+function readString({ reader }: BinaryState, length: number): string {
   const start = reader.passText(length);
   return reader.bytes.toString('utf8', start, start + length);
 }
 
-function readKey(state: State): string {
+function readKey(state: BinaryState): string {
   const { reader } = state;
   const token = reader.bytes[reader.at] as number;
   if (token >= 0xa0 && token <= 0xbf) {
@@ -75,22 +59,22 @@ function readKey(state: State): string {
   return String(value);
 }
 
-function enter(state: State, count: number, bytesEach: number): void {
+function enterItems(state: BinaryState, count: number, bytesEach: number): void {
   state.reader.expectItems(count, bytesEach);
-  if (++state.depth > DEPTH_MAX) throw new UnreadableError('it is nested too deep');
+  enter(state);
 }
 
-function readList(state: State, count: number): unknown[] {
+function readList(state: BinaryState, count: number): unknown[] {
   if (state.depth > 0) state.hasInnerLists = true;
-  enter(state, count, 1);
+  enterItems(state, count, 1);
   const values: unknown[] = [];
   for (let index = 0; index < count; index++) values.push(readValue(state));
   state.depth--;
   return values;
 }
 
-function readMap(state: State, count: number): Fields {
-  enter(state, count, 2);
+function readMap(state: BinaryState, count: number): Fields {
+  enterItems(state, count, 2);
   // Small ones are made at their size: lists that grow take room for seventeen at once. Of large ones nobody knows yet
   // whether they hold what they promise, and whether there are others like them inside.
   const known = count <= SMALL_MAP ? count : 0;
@@ -105,7 +89,7 @@ function readMap(state: State, count: number): Fields {
 }
 
 /** Reads one value and what is in it. */
-function readValue(state: State): unknown {
+function readValue(state: BinaryState): unknown {
   const token = state.reader.byte();
   if (token <= 0x7f) return token;
   if (token >= 0xe0) return token - 0x100;
@@ -166,7 +150,7 @@ function readNumber(reader: BinaryReader, token: number): number {
   }
 }
 
-function readLong(state: State, token: number): unknown {
+function readLong(state: BinaryState, token: number): unknown {
   const { reader } = state;
   switch (token) {
     case 0xd9:
@@ -191,20 +175,5 @@ function readLong(state: State, token: number): unknown {
 
 /** Makes a decoder of MessagePack: one value that takes every byte. */
 export function createMessagePackDecoder(readText: ReadText): Decoder {
-  return (payload, context, sink): Fault | undefined => {
-    if (payload.length === 0) return EMPTY;
-    const reader = createBinaryReader(payload);
-    const state: State = { reader, readText, depth: 0, hasInnerLists: false };
-    let value: unknown;
-    try {
-      value = readValue(state);
-      if (reader.remaining > 0) throw new UnreadableError('it goes on after its first value');
-    } catch (cause) {
-      if (!(cause instanceof UnreadableError)) throw cause;
-      const reason = `The payload is not MessagePack: ${cause.message}.`;
-      return { code: 'payload_unreadable', reason };
-    }
-    const isMany = mayHoldMany(payload.length, state.hasInnerLists);
-    return pushPayload(value, isMany, context, sink);
-  };
+  return createBinaryDecoder({ name: 'MessagePack', valueName: 'value' }, readText, readValue);
 }
