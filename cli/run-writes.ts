@@ -7,8 +7,8 @@ import { createDelivery } from '../lib/mqtt/delivery.ts';
 import type { PublishOwn } from '../lib/mqtt/own-publishing.ts';
 import type { Ground } from './ground.ts';
 
-/** How long a write may wait for the broker, or for its COMMIT. Clients of Influx wait for 5 to 10 s themselves. */
-const WAIT_MAX_MS = 10_000;
+/** How long a write may wait for the broker, or for its COMMIT: less than Telegraf waits (5 s) and Influx's clients (10 s). */
+const WAIT_MAX_MS = 4_000;
 /**
  * A write that is too large to be committed in that time would be sent again for ever: so it gets more, at a rate that
  * the embedded database keeps up on a busy machine, but an answer before the server gives it up after 60 s.

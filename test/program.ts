@@ -82,6 +82,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
       const exit = once(child, 'exit') as Promise<[number | null]>;
       child.kill(signal);
       const [status] = await exit;
+      // Why it did not end well is in its log, and nowhere else.
+      if (status !== 0 && signal !== 'SIGKILL')
+        process.stderr.write(`${raw.slice(-40).join('\n')}\n`);
       return status;
     },
   };
