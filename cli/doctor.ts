@@ -11,6 +11,7 @@ import { createLog, type Log } from '../lib/log.ts';
 import { shippedBundlePath } from '../policies/bundles/bundle.ts';
 import { inspectBundle } from '../policies/bundles/inspect.ts';
 import { loadEngine } from '../query/http/engine.ts';
+import { failingJobs } from '../sql/failing-jobs.ts';
 import { migrationStatus } from '../sql/migrate.ts';
 import { withDatabase } from './database.ts';
 import { topicCommand } from './doctor/topic.ts';
@@ -48,6 +49,18 @@ const CHECKS: Readonly<Record<string, Check>> = {
         pending.length === 0 ? 'up to date' : `${pending.length} to apply (start does)`;
       return `${database.embedded ? 'embedded' : 'reachable'}, migrations ${schema}`;
     });
+  },
+  async 'background jobs'(config, log) {
+    const failing = await withDatabase(config, log, failingJobs);
+    if (failing.length === 0) return 'none fails';
+    throw new Error(
+      failing
+        .map(
+          ({ id, procedure, failures, message }) =>
+            `${procedure} (job ${id}) failed ${failures} times in a row: ${message ?? "the server's log says why"}`,
+        )
+        .join('; '),
+    );
   },
   async broker(config) {
     return config.MQTT_URL === undefined

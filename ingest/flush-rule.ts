@@ -90,9 +90,9 @@ export function isDue(
 }
 
 /** What a transaction should take while several tenants send: whoever waits, waits for one or two of them. */
-const CONTENDED_MS = 15;
+const CONTENDED_MS = 8;
 /** Fewer readings cost as much. */
-const CONTENDED_ROWS_MIN = 500;
+const CONTENDED_ROWS_MIN = 250;
 
 /** Readings in a transaction while several tenants send, by how fast the last ones were committed. */
 export function contendedRows(
