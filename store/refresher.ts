@@ -57,7 +57,7 @@ export function startRefresher(options: RefresherOptions): Refresher {
   const { sliceMaxMs = SLICE_MAX_MS[database.embedded ? 'embedded' : 'native'] } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const meters = createMeters(metrics);
+  const meters = createMeters(metrics, clock);
   let turn: Promise<unknown> = Promise.resolve();
   const run = createRefreshRun({
     database,
@@ -79,9 +79,9 @@ export function startRefresher(options: RefresherOptions): Refresher {
     meters.seen.oldestAgeS = need.oldestAgeS;
     const { bucketUs, materialisedBeforeUs } = need;
     if (bucketUs === undefined || materialisedBeforeUs === undefined) return false;
-    const behindUs = horizonOf(clock() * 1000, lagMs * 1000, bucketUs) - materialisedBeforeUs;
-    meters.seen.behindUs = Number.isFinite(behindUs) ? Math.max(0, behindUs) : 0;
-    return need.dirty > 0 || behindUs > 0;
+    meters.seen.dueMs = (materialisedBeforeUs + bucketUs) / 1000 + lagMs;
+    const horizonUs = horizonOf(clock() * 1000, lagMs * 1000, bucketUs);
+    return need.dirty > 0 || horizonUs > materialisedBeforeUs;
   }
 
   async function runAll(): Promise<void> {
@@ -151,8 +151,8 @@ async function compressOne(client: Client, bytesMax: number | null): Promise<boo
   }
 }
 
-function createMeters(metrics: Metrics) {
-  const seen = { dirty: 0, oldestAgeS: 0, behindUs: 0 };
+function createMeters(metrics: Metrics, clock: Clock) {
+  const seen = { dirty: 0, oldestAgeS: 0, dueMs: Number.NEGATIVE_INFINITY };
   metrics.bounded('dirty_ranges', () => seen.dirty, DIRTY_RANGES_MAX);
   metrics.gauge(
     'tailrace_dirty_ranges_oldest_seconds',
@@ -161,8 +161,8 @@ function createMeters(metrics: Metrics) {
   );
   metrics.gauge(
     'tailrace_refresh_lag_seconds',
-    'how far the finest rollup is behind the late horizon',
-    () => seen.behindUs / 1e6,
+    'for how long the oldest bucket of the finest rollup has been due and not made',
+    () => (Number.isFinite(seen.dueMs) ? Math.max(0, clock() - seen.dueMs) / 1000 : 0),
   );
   return {
     seen,

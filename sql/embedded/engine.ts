@@ -104,8 +104,15 @@ async function startWorker(
 
   async function stop(): Promise<void> {
     const message: ToWorker = { kind: 'stop' };
+    const closed = new Promise<void>((resolve) => {
+      worker.on('message', ({ kind }: FromWorker) => {
+        if (kind === 'stopped') resolve();
+      });
+    });
     worker.postMessage(message);
-    await ended;
+    await Promise.race([closed, ended]);
+    // The database is closed: whatever still keeps the thread from ending by itself need not be waited for.
+    await worker.terminate();
     if (paths.isElsewhere) rmSync(paths.socketDirectory, { recursive: true, force: true });
     await release();
   }
