@@ -39,6 +39,28 @@ export function clampRange(grant: Grant, domain: Domain, nowUs: number): Domain 
 }
 
 /**
+ * Narrows buckets of unequal lengths, such as months, given by their edges. Edges that are not multiples of the finest
+ * step move down to one, so that no difference of two answers is finer; a bucket that vanishes by that is part of its
+ * neighbour. What is not wholly inside look-back and delay goes. At least one edge is left only where a bucket is.
+ */
+export function clampEdges(grant: Grant, edgesUs: Float64Array, nowUs: number): Float64Array {
+  const {
+    finest_step_ms: finestMs,
+    lookback_ms: lookbackMs,
+    delay_ms: delayMs,
+  } = grant.obligations;
+  const earliestUs = lookbackMs === undefined ? Number.NEGATIVE_INFINITY : nowUs - lookbackMs * 1000;
+  const latestUs =
+    delayMs === undefined || delayMs === 0 ? Number.POSITIVE_INFINITY : nowUs - delayMs * 1000;
+  const snapped =
+    finestMs === undefined ? edgesUs : edgesUs.map((edge) => roundDown(edge, finestMs * 1000));
+  const kept = snapped.filter(
+    (edge, i) => edge !== snapped[i - 1] && edge >= earliestUs && edge <= latestUs,
+  );
+  return kept.length < 2 ? new Float64Array(0) : kept;
+}
+
+/**
  * From when and until when points may be shown at all: in whole buckets of the finest step, where there is one. Both may
  * be infinite, and the span may be empty.
  */

@@ -80,7 +80,8 @@ export function checkSeriesMax(seriesCount: number, grant: Grant): void {
   );
 }
 
-function overBudget(max: number, seriesCount: number): TailraceError {
+/** A budget of points that is less than one a series. */
+export function overBudget(max: number, seriesCount: number): TailraceError {
   return new TailraceError(
     'forbidden',
     `The policy allows ${max} points an answer, and these are ${seriesCount} series.`,
@@ -90,7 +91,11 @@ function overBudget(max: number, seriesCount: number): TailraceError {
 
 /** @throws TailraceError `too_costly` with the step that would be admitted. */
 export function admit(spanUs: number, stepMs: number, seriesCount: number): void {
-  const buckets = (spanUs / 1_000 / stepMs) * seriesCount;
+  admitBuckets((spanUs / 1_000 / stepMs) * seriesCount, spanUs, seriesCount);
+}
+
+/** @throws TailraceError `too_costly` with the step that would be admitted. */
+export function admitBuckets(buckets: number, spanUs: number, seriesCount: number): void {
   if (buckets <= BUCKETS_MAX) return;
   const [step] = stepWithin(spanUs, seriesCount, BUCKETS_MAX);
   throw new TailraceError(

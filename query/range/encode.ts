@@ -13,6 +13,7 @@ export interface Answered {
   readonly tables: readonly SeriesTable[];
   readonly grant: Grant;
   readonly next: string | undefined;
+  readonly stepMs: number | null;
 }
 
 const msOf = (us: number): number => us / 1_000;
@@ -37,12 +38,12 @@ function cellsText(column: Column): string {
 }
 
 /** The members of an answer that stand beside its series. */
-function frameOf({ answer, grant, next }: Answered) {
+function frameOf({ answer, grant, next, stepMs }: Answered) {
   return {
     range: {
       start: msOf(answer.startUs),
       end: msOf(answer.endUs),
-      step_ms: answer.stepMs,
+      step_ms: stepMs,
       level: answer.level,
       segments: answer.segments.map(({ level, startUs, endUs }) => ({
         level,

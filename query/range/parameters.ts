@@ -1,7 +1,9 @@
 // The parameters of a range, read into a question that is well-formed.
 import { TailraceError } from '../../lib/errors.ts';
 import type { RangeResolution } from '../../store/range/range.ts';
+import type { CalendarStep } from '../../store/range/calendar.ts';
 import { parseStep, stepForWidth } from '../../store/range/step.ts';
+import { parseDuration } from '../../lib/duration.ts';
 import { CHOICE_PARAMETERS, type Choice, readChoice } from '../choice.ts';
 import type { Parameter } from '../http/routes.ts';
 import {
@@ -19,6 +21,8 @@ const WIDTH_MAX = 10_000;
 const LIMIT_DEFAULT = 100_000;
 const LIMIT_MAX = 1_000_000;
 const DAY_MS = 86_400_000;
+/** A hundred years. */
+const OFFSET_MAX_MS = 36_525 * DAY_MS;
 
 const AGGREGATES = ['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev'] as const;
 export type Aggregate = (typeof AGGREGATES)[number];
@@ -53,7 +57,7 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   },
   {
     name: 'step',
-    description: 'Length of a bucket, instead of width: `250ms`, `30s`, `1h`, `1d`, `1w`.',
+    description: 'Length of a bucket, instead of width: `250ms`, `30s`, `1h`, `1d`, `1w`, `1mo`.',
     schema: { type: 'string' },
     example: '1m',
   },
@@ -79,6 +83,13 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
     description: 'Time zone whose midnights steps of a day and longer start at.',
     schema: { type: 'string', default: 'UTC' },
   },
+  {
+    name: 'offset',
+    description:
+      'Another period for comparison: the readings of so long before the domain, at the times of the domain.',
+    schema: { type: 'string' },
+    example: '7d',
+  },
   ...pagingParameters('raw points of an answer, over all series', LIMIT_MAX, LIMIT_DEFAULT),
   {
     name: 'format',
@@ -92,13 +103,21 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   },
 ];
 
+/** How the domain is to be divided, as the caller sees it; `stepMs` of months is that of 30 days. */
+export type Division =
+  | Extract<RangeResolution, { kind: 'width' | 'raw' }>
+  | (Extract<RangeResolution, { kind: 'step' }> & { readonly originMs: number })
+  | (CalendarStep & { readonly kind: 'calendar'; readonly stepMs: number });
+
 /** A range as it was asked for, before the policy and the catalogue have looked at it. */
 export interface RangeQuery {
   readonly choice: Choice;
   readonly startUs: number;
   readonly endUs: number;
   /** Of raw, `limit` is set and `after` is not. */
-  readonly resolution: RangeResolution;
+  readonly resolution: Division;
+  /** The series are shown so much later than they were: a day of last week under the same day of this. */
+  readonly offsetUs: number;
   readonly aggregates: readonly Aggregate[];
   readonly fill: Fill;
   /** Whether the caller asked for pages; json and msgpack are paged in any case. */
@@ -132,18 +151,27 @@ function readDomain(reader: ParameterReader, nowUs: number) {
   return { startUs, endUs };
 }
 
-function readResolution(reader: ParameterReader): RangeResolution {
+function readResolution(reader: ParameterReader, spanUs: number): Division {
   const given = ['width', 'step', 'points'].filter((name) => reader.one(name) !== undefined);
   if (given.length > 1) {
     throw new TailraceError('conflicting_parameters', `Give one of ${given.join(' and ')}.`, {
       details: { parameter: given[1] },
     });
   }
+  const zone = readZone(reader);
   const step = reader.one('step');
-  if (step !== undefined) return { kind: 'step', ...parseStep(step) };
+  if (step !== undefined) {
+    const { stepMs, originMs, calendar } = parseStep(step);
+    // Below a day, midnight in any zone starts a bucket or splits none.
+    const fixed = calendar === undefined || (zone === undefined && calendar.unit !== 'month');
+    if (fixed) return { kind: 'step', stepMs, originMs };
+    return { kind: 'calendar', ...calendar, zone: zone ?? 'UTC', stepMs };
+  }
   if (oneOf(reader, 'points', ['raw']) === undefined) {
     const pixels = wholeNumber(reader, 'width', { min: 1, max: WIDTH_MAX }) ?? WIDTH_DEFAULT;
-    return { kind: 'width', pixels };
+    const stepMs = stepForWidth(spanUs, pixels);
+    if (zone === undefined || stepMs < DAY_MS) return { kind: 'width', pixels };
+    return { kind: 'calendar', unit: 'day', count: stepMs / DAY_MS, zone, stepMs };
   }
   const limit = wholeNumber(reader, 'limit', { min: 1, max: LIMIT_MAX }) ?? LIMIT_DEFAULT;
   return { kind: 'raw', limit };
@@ -162,19 +190,27 @@ function readAggregates(reader: ParameterReader): Aggregate[] {
   });
 }
 
-/** Time zones matter from steps of a day on; below, midnight in any zone starts a bucket or splits none. */
-function checkZone(reader: ParameterReader, spanUs: number, resolution: RangeResolution): void {
+/** The time zone, undefined for UTC. */
+function readZone(reader: ParameterReader): string | undefined {
   const zone = reader.one('tz');
-  if (zone === undefined) return;
+  if (zone === undefined || /^(Etc\/)?(UTC|GMT)$/i.test(zone)) return undefined;
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
   } catch {
     throw invalidParameter('tz', 'has to be a time zone, such as UTC or Europe/Oslo');
   }
-  if (/^(Etc\/)?(UTC|GMT)$/i.test(zone) || resolution.kind === 'raw') return;
-  const stepMs =
-    resolution.kind === 'width' ? stepForWidth(spanUs, resolution.pixels) : resolution.stepMs;
-  if (stepMs >= DAY_MS) throw notSupportedYet('tz', 'days are cut in UTC only as yet');
+  return zone;
+}
+
+/** How far a comparison looks back, in µs; longer than any record is refused. */
+function readOffsetUs(reader: ParameterReader): number {
+  const text = reader.one('offset');
+  if (text === undefined) return 0;
+  const ms = parseDuration(text.replace(/^-/, ''));
+  if (ms === undefined || ms > OFFSET_MAX_MS) {
+    throw invalidParameter('offset', 'has to be a length of time, such as 7d or -1h, of 100 years at most');
+  }
+  return (text.startsWith('-') ? -ms : ms) * 1_000;
 }
 
 function refuseWithRaw(reader: ParameterReader, isRaw: boolean): void {
@@ -197,9 +233,8 @@ function refuseWithRaw(reader: ParameterReader, isRaw: boolean): void {
 export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQuery {
   const choice = readChoice(reader);
   const { startUs, endUs } = readDomain(reader, nowUs);
-  const resolution = readResolution(reader);
+  const resolution = readResolution(reader, endUs - startUs);
   refuseWithRaw(reader, resolution.kind === 'raw');
-  checkZone(reader, endUs - startUs, resolution);
   const index = oneOf(reader, 'index', ['time', 'depth']);
   if (index === 'depth') throw notSupportedYet('index', 'depth is not there yet');
   const format = oneOf(reader, 'format', [...FORMATS, ...LATER_FORMATS]);
@@ -211,6 +246,7 @@ export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQue
     startUs,
     endUs,
     resolution,
+    offsetUs: readOffsetUs(reader),
     aggregates: readAggregates(reader),
     fill: oneOf(reader, 'fill', FILLS) ?? 'none',
     limited: reader.one('limit') !== undefined,

@@ -28,7 +28,8 @@ import {
   type RangeQuery,
   readRangeQuery,
 } from './parameters.ts';
-import { askedStepMs, type RangeResult, type RangeSources, readRange } from './read.ts';
+import { askedStepMs } from './cut.ts';
+import { type RangeResult, type RangeSources, readRange } from './read.ts';
 
 /** Points of a CSV or NDJSON that nobody limited; read in pages, and answered as one. */
 const UNLIMITED_POINTS_MAX = 2_000_000;
@@ -69,7 +70,7 @@ async function readAll(
       );
     }
   }
-  return { answer: result.answer, tables };
+  return { ...result, tables };
 }
 
 function linkTo(request: Request, next: string): string {
@@ -119,10 +120,10 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
       if (next === undefined) throw new Error('there is no next page');
       return readRange(series, query, grant, sources, nowUs, { startUs, endUs, after: next });
     };
-    const { answer, tables } = whole ? await readAll(first, readNext) : first;
+    const { answer, tables, stepMs } = whole ? await readAll(first, readNext) : first;
     const after = whole ? undefined : answer.next;
     const next = after === undefined ? undefined : encodePage(question, { startUs, endUs, after });
-    return encode(format, { answer, tables, grant, next }, request);
+    return encode(format, { answer, tables, stepMs, grant, next }, request);
   }
 
   return {
@@ -139,13 +140,13 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
       const format = formatOf(query, request.headers.get('accept'));
       const page =
         query.page === undefined ? undefined : decodePage(query.page, questionOf(request.query));
-      // A page carries its own domain: that is what is read, so that is what the policy decides on.
+      // A page carries its own domain, and an offset moves it: what is read is what the policy decides on.
       const { startUs, endUs } = page ?? query;
       return {
         facts: {
           ...factsOf(request),
-          start: startUs / 1_000,
-          end: endUs / 1_000,
+          start: (startUs - query.offsetUs) / 1_000,
+          end: (endUs - query.offsetUs) / 1_000,
           step_ms: askedStepMs(query),
         },
         handle: ({ grant }) => answer(request, query, format, grant, nowMs * 1_000, page),

@@ -1,5 +1,6 @@
 // A range's answer as named columns, the same for every format: what the caller asked for, derived from what the store
 // gives, and filled where buckets are empty.
+import { edgeUs } from '../../store/range/buckets.ts';
 import type {
   M4Columns,
   RangeAnswer,
@@ -93,11 +94,10 @@ function bucketColumns(
   return [time('t', columns.t), ...found.values()];
 }
 
-/** For each bucket of the domain the row that it comes from, or -1. */
-function rowsOfGrid(t: Float64Array, startUs: number, stepUs: number, buckets: number): Int32Array {
-  const rows = new Int32Array(buckets).fill(-1);
-  for (const [row, us] of t.entries()) rows[Math.round((us - startUs) / stepUs)] = row;
-  return rows;
+/** For each bucket of the grid the row that it comes from, or -1. */
+function rowsOfGrid(t: Float64Array, grid: Float64Array): Int32Array {
+  let row = 0;
+  return Int32Array.from(grid, (us) => (t[row] === us ? row++ : -1));
 }
 
 function interpolate(cells: Float64Array, t: Float64Array, row: number, us: number): number {
@@ -136,13 +136,12 @@ function fillColumn(
 /** Puts a row into every bucket; with `previous` and `linear` from the first one that has points to the last. */
 function fillGaps(columns: readonly Column[], fill: Fill, answer: RangeAnswer): readonly Column[] {
   const t = columns[0]?.cells;
-  if (fill === 'none' || answer.stepMs === null || !(t instanceof Float64Array)) return columns;
-  const stepUs = answer.stepMs * 1_000;
-  const startUs = fill === 'null' ? answer.startUs : (t[0] ?? answer.startUs);
-  const endUs = fill === 'null' ? answer.endUs : (t.at(-1) ?? startUs - stepUs) + stepUs;
-  const buckets = Math.round((endUs - startUs) / stepUs);
-  const grid = new Float64Array(buckets).map((_, i) => startUs + i * stepUs);
-  const rows = rowsOfGrid(t, startUs, stepUs, buckets);
+  const { buckets } = answer;
+  if (fill === 'none' || buckets === null || !(t instanceof Float64Array)) return columns;
+  const starts = new Float64Array(buckets.count).map((_, i) => edgeUs(buckets, i));
+  const [first = Number.POSITIVE_INFINITY, last = 0] = [t[0], t.at(-1)];
+  const grid = fill === 'null' ? starts : starts.filter((us) => us >= first && us <= last);
+  const rows = rowsOfGrid(t, grid);
   const filled = columns.slice(1).map((column) => fillColumn(column, fill, t, grid, rows));
   return [time('t', grid), ...filled];
 }

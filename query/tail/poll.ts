@@ -82,12 +82,12 @@ function questionOf(poll: Poll, nowMs: number): RangeQuestion | undefined {
   const startUs = page?.startUs ?? poll.fromUs;
   const endUs = page?.endUs ?? floorTo(nowMs, stepMs) * 1_000;
   if (endUs <= startUs) return undefined;
-  const domain = { startUs, endUs, fill: 'none' } as const;
+  const domain = { startUs, endUs, offsetUs: 0, fill: 'none' } as const;
   if (stepMs === 0) {
     return { ...domain, resolution: { kind: 'raw', limit: POINTS_A_FRAME }, aggregates: ['m4'] };
   }
   const aggregates = ['first', 'last', 'min', 'max', 'count'] as const;
-  return { ...domain, resolution: { kind: 'step', stepMs }, aggregates };
+  return { ...domain, resolution: { kind: 'step', stepMs, originMs: 0 }, aggregates };
 }
 
 function frameOf(id: string, poll: Poll, { answer, tables }: RangeResult): ServerFrame | undefined {

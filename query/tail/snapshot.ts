@@ -7,7 +7,8 @@ import type { RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { type Answered, rangeJson, rangeValue, seriesJson } from '../range/encode.ts';
 import { RANGE_PARAMETERS, readRangeQuery } from '../range/parameters.ts';
-import { admitRange, askedStepMs, readRange } from '../range/read.ts';
+import { askedStepMs } from '../range/cut.ts';
+import { admitRange, readRange } from '../range/read.ts';
 import type { ServerFrame, SubscribeFrame } from './frames.ts';
 import type { TailServices } from './tails.ts';
 
@@ -50,8 +51,8 @@ function decideSnapshot(
   const query = snapshotQuery(frame, nowMs);
   const asked = {
     ...facts,
-    start: query.startUs / 1_000,
-    end: query.endUs / 1_000,
+    start: (query.startUs - query.offsetUs) / 1_000,
+    end: (query.endUs - query.offsetUs) / 1_000,
     step_ms: askedStepMs(query),
   };
   const grant = services.authority.decide('range', claims, asked, nowMs, { renews });
@@ -94,11 +95,11 @@ async function readAllowed(
     const nowMs = services.clock();
     const decided = decideSnapshot(frame, claimsOf(), facts, services, nowMs, renews);
     const { query, grant, series } = decided;
-    const { tables, answer } = await readRange(series, query, grant, services, nowMs * 1_000);
+    const { tables, answer, stepMs } = await readRange(series, query, grant, services, nowMs * 1_000);
     // A frame has no next page: points that did not fit into the limit are missing, and it says so.
     const complete = answer.complete && answer.next === undefined;
     if (decided.stillHolds(claimsOf())) {
-      return { tables, answer: { ...answer, complete }, grant, next: undefined };
+      return { tables, stepMs, answer: { ...answer, complete }, grant, next: undefined };
     }
   }
   throw new TailraceError('overloaded', 'The rules changed while it was read; subscribe again.');

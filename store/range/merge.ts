@@ -1,31 +1,22 @@
 // Points and rollup rows of one series come together in buckets here. A bucket takes them in any order and from any
 // mix of levels: the merge is associative and commutative, as no two of them hold the same point.
+import { type Buckets, bucketFinder, edgeUs } from './buckets.ts';
 import type { M4Columns, StateColumns, StatsColumns } from './range.ts';
 
-/**
- * Buckets of one series on their way: slot i starts at startUs + i × stepUs, and tFirst is Infinity where it holds
- * nothing.
- */
+/** Buckets of one series on their way, a slot each; tFirst is Infinity where a bucket holds nothing. */
 export interface M4Table extends Omit<M4Columns, 't' | 'stats'> {
-  readonly startUs: number;
-  readonly stepUs: number;
+  readonly buckets: Buckets;
   readonly stats: StatsColumns | undefined;
 }
 
 /** Rollup rows, column by column; the stats columns are read only by a table that keeps stats. */
 export type M4Rows = Omit<M4Columns, 't' | 'stats'> & StatsColumns;
 
-/** An empty table of `slots` buckets. */
-export function createM4Table(
-  startUs: number,
-  stepUs: number,
-  slots: number,
-  stats: boolean,
-): M4Table {
-  const column = (fill: number) => new Float64Array(slots).fill(fill);
+/** An empty table. */
+export function createM4Table(buckets: Buckets, stats: boolean): M4Table {
+  const column = (fill: number) => new Float64Array(buckets.count).fill(fill);
   return {
-    startUs,
-    stepUs,
+    buckets,
     first: column(0),
     tFirst: column(Number.POSITIVE_INFINITY),
     last: column(0),
@@ -40,10 +31,11 @@ export function createM4Table(
 
 /** Adds points; no time may come twice, in all that is ever added. */
 export function addPoints(table: M4Table, timesUs: Float64Array, values: Float64Array): void {
+  const slotOf = bucketFinder(table.buckets);
   for (let row = 0; row < timesUs.length; row++) {
     const timeUs = timesUs[row]!;
     const value = values[row]!;
-    const slot = Math.floor((timeUs - table.startUs) / table.stepUs);
+    const slot = slotOf(timeUs);
     if (timeUs < table.tFirst[slot]!) {
       table.tFirst[slot] = timeUs;
       table.first[slot] = value;
@@ -66,9 +58,10 @@ export function addPoints(table: M4Table, timesUs: Float64Array, values: Float64
 
 /** Adds rollup rows, each of which lies within one bucket and shares no point with anything else added. */
 export function addM4Rows(table: M4Table, rows: M4Rows): void {
+  const slotOf = bucketFinder(table.buckets);
   for (let row = 0; row < rows.tFirst.length; row++) {
     const tFirst = rows.tFirst[row]!;
-    const slot = Math.floor((tFirst - table.startUs) / table.stepUs);
+    const slot = slotOf(tFirst);
     if (tFirst < table.tFirst[slot]!) {
       table.tFirst[slot] = tFirst;
       table.first[slot] = rows.first[row]!;
@@ -126,7 +119,7 @@ export function m4Columns(table: M4Table): M4Columns {
   const pick = (column: Float64Array) => slots.map((slot) => column[slot]!);
   const { stats } = table;
   return {
-    t: slots.map((slot) => table.startUs + slot * table.stepUs),
+    t: slots.map((slot) => edgeUs(table.buckets, slot)),
     first: pick(table.first),
     tFirst: pick(table.tFirst),
     last: pick(table.last),
@@ -153,8 +146,7 @@ function filledSlots(tFirst: Float64Array): Float64Array {
 
 /** Buckets of a state series on their way, in the order of time: a state is read from points only. */
 export interface StateTable {
-  readonly startUs: number;
-  readonly stepUs: number;
+  readonly buckets: Buckets;
   readonly t: number[];
   readonly first: string[];
   readonly tFirst: number[];
@@ -162,8 +154,8 @@ export interface StateTable {
   readonly tLast: number[];
 }
 
-export function createStateTable(startUs: number, stepUs: number): StateTable {
-  return { startUs, stepUs, t: [], first: [], tFirst: [], last: [], tLast: [] };
+export function createStateTable(buckets: Buckets): StateTable {
+  return { buckets, t: [], first: [], tFirst: [], last: [], tLast: [] };
 }
 
 /** Adds points, all of them later than those added before. */
@@ -172,10 +164,10 @@ export function addStates(
   timesUs: Float64Array,
   values: readonly string[],
 ): void {
+  const slotOf = bucketFinder(table.buckets);
   for (let row = 0; row < timesUs.length; row++) {
     const timeUs = timesUs[row]!;
-    const slot = Math.floor((timeUs - table.startUs) / table.stepUs);
-    const t = table.startUs + slot * table.stepUs;
+    const t = edgeUs(table.buckets, slotOf(timeUs));
     if (table.t.at(-1) !== t) {
       table.t.push(t);
       table.first.push(values[row]!);

@@ -1,7 +1,8 @@
 // Which level serves which stretch of a range. A rollup is right below its horizon and outside the ranges that late
 // data made stale; what it cannot serve falls to the next finer one, and at last to the raw points.
 import type { RangeSegment } from './range.ts';
-import { ceilToStep, floorToStep, type Step } from './step.ts';
+import { type Buckets, domainOf, isMadeOf } from './buckets.ts';
+import { ceilToStep, floorToStep } from './step.ts';
 
 /** A maintained rollup of the m4 family as a snapshot sees it. */
 export interface RollupState {
@@ -25,8 +26,6 @@ export interface RangePlan {
   /** The domain: whole buckets. */
   readonly startUs: number;
   readonly endUs: number;
-  /** null for points. */
-  readonly step: Step | null;
   /** In the order of time, without gaps; neighbours have different levels. */
   readonly segments: readonly RangeSegment[];
   /** The coarsest level used, or `raw`. */
@@ -34,9 +33,7 @@ export interface RangePlan {
 }
 
 export interface PlanInput {
-  readonly startUs: number;
-  readonly endUs: number;
-  readonly step: Step | null;
+  readonly buckets: Buckets;
   readonly rollups: readonly RollupState[];
   readonly dirty: readonly DirtyRange[];
 }
@@ -62,10 +59,8 @@ const HOLES_MAX = 128;
 
 /** Plans a range. The result is frozen: deciding ends here. */
 export function planRange(input: PlanInput): RangePlan {
-  const { step } = input;
-  const startUs = step === null ? input.startUs : floorToStep(input.startUs, step);
-  const endUs = step === null ? input.endUs : ceilToStep(input.endUs, step);
-  const levels = step === null ? [] : usableLevels(input.rollups, step);
+  const { startUs, endUs } = domainOf(input.buckets);
+  const levels = usableLevels(input.rollups, input.buckets);
 
   const dirty = input.dirty.filter((range) => range.startUs < endUs && range.endUs > startUs);
   const segments: RangeSegment[] = [];
@@ -84,16 +79,15 @@ export function planRange(input: PlanInput): RangePlan {
   return Object.freeze({
     startUs,
     endUs,
-    step,
     segments: Object.freeze(segments),
     level: level?.level ?? RAW_LEVEL,
   });
 }
 
-/** Rollups whose buckets make up whole buckets of the step, the coarsest first. */
-function usableLevels(rollups: readonly RollupState[], step: Step): RollupState[] {
+/** Rollups whose buckets make up whole buckets of those asked for, the coarsest first. */
+function usableLevels(rollups: readonly RollupState[], buckets: Buckets): RollupState[] {
   return rollups
-    .filter(({ bucketUs }) => step.stepUs % bucketUs === 0 && step.originUs % bucketUs === 0)
+    .filter(({ bucketUs }) => isMadeOf(buckets, bucketUs))
     .sort((a, b) => b.bucketUs - a.bucketUs);
 }
 

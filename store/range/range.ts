@@ -1,5 +1,6 @@
 // What is asked of a range and what comes back, before anything is encoded. Times are µs since 1970 UTC.
 import type { Position } from '../../lib/feed/feed.ts';
+import type { Buckets } from './buckets.ts';
 import type { Series } from '../series.ts';
 
 /** How the domain is divided. `raw` gives points; the others give buckets. */
@@ -7,6 +8,8 @@ export type RangeResolution =
   | { readonly kind: 'width'; readonly pixels: number }
   /** Buckets start at `originMs` (default 0: 1970-01-01) plus multiples of `stepMs`; parseStep gives both. */
   | { readonly kind: 'step'; readonly stepMs: number; readonly originMs?: number }
+  /** Buckets lie between these edges, rising; the request's own start and end are not looked at. */
+  | { readonly kind: 'edges'; readonly edgesUs: Float64Array }
   | { readonly kind: 'raw'; readonly limit: number; readonly after?: RawPosition };
 
 /** Where a page of raw points ended: series are paged in the order of the request, points by time. */
@@ -80,8 +83,8 @@ export interface RangeAnswer {
   /** The domain really served: snapped outward to whole buckets. */
   readonly startUs: number;
   readonly endUs: number;
-  /** null for raw. */
-  readonly stepMs: number | null;
+  /** What was asked for may be less: these are what the domain is made of. null for raw. */
+  readonly buckets: Buckets | null;
   /** The coarsest level used, or `raw`. */
   readonly level: string;
   readonly segments: readonly RangeSegment[];

@@ -10,6 +10,7 @@ import { selectRollupRows } from '../../sql/statements/selectRollupRows.ts';
 import { selectRollupStates } from '../../sql/statements/selectRollupStates.ts';
 import { type Ends, readEnds } from '../ends.ts';
 import type { Series } from '../series.ts';
+import { type Buckets, domainOf, resolveBuckets } from './buckets.ts';
 import {
   addM4Rows,
   addPoints,
@@ -23,7 +24,7 @@ import {
 import { overlaySegments, planRange, RAW_LEVEL, type RangePlan, type RollupState } from './plan.ts';
 import type { RangeAnswer, RangeColumns, RangeRequest, RangeSegment } from './range.ts';
 import { readRawPage } from './raw-page.ts';
-import { ceilToStep, floorToStep, resolveStep, type Step, stepForWidth } from './step.ts';
+import { stepForWidth } from './step.ts';
 
 export interface RangeReader {
   /**
@@ -72,13 +73,13 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
   return {
     async read(request) {
       const position = await feed.position();
-      const step = resolveStep(request.resolution, request.startUs, request.endUs);
-      if (request.resolution.kind === 'raw') {
-        const page = await readRawPage(database.reader, request, request.resolution, count);
+      const { resolution, startUs, endUs } = request;
+      if (resolution.kind === 'raw') {
+        const page = await readRawPage(database.reader, request, resolution, count);
         return { ...rawDomain(request), complete: true, ...page, position };
       }
-      const buckets = await readBuckets(database, request, step!, count);
-      return { ...buckets, complete: true, position };
+      const buckets = resolveBuckets(resolution, startUs, endUs);
+      return { ...(await readBuckets(database, request, buckets, count)), complete: true, position };
     },
     ends: (series, domain) => readEnds(database, series, domain),
   };
@@ -86,10 +87,10 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
 
 function rawDomain({ startUs, endUs }: RangeRequest) {
   const segments = startUs < endUs ? [{ level: RAW_LEVEL, startUs, endUs }] : [];
-  return { startUs, endUs, stepMs: null, level: RAW_LEVEL, segments };
+  return { startUs, endUs, buckets: null, level: RAW_LEVEL, segments };
 }
 
-type Buckets = Omit<RangeAnswer, 'complete' | 'position' | 'next'>;
+type Bucketed = Omit<RangeAnswer, 'complete' | 'position' | 'next'>;
 
 /** What one snapshot gave. */
 interface Part {
@@ -101,21 +102,19 @@ interface Part {
 async function readBuckets(
   database: Readable,
   request: RangeRequest,
-  step: Step,
+  buckets: Buckets,
   count: (rows: number) => void,
-): Promise<Buckets> {
-  const startUs = floorToStep(request.startUs, step);
-  const endUs = ceilToStep(request.endUs, step);
-  const slots = Math.max(0, (endUs - startUs) / step.stepUs);
-  if (slots > BUCKETS_MAX) throw tooCostly(endUs - startUs);
+): Promise<Bucketed> {
+  const { startUs, endUs } = domainOf(buckets);
+  if (buckets.count > BUCKETS_MAX) throw tooCostly(endUs - startUs);
 
   const parts: Part[] = [];
-  const size = Math.max(1, Math.floor(SNAPSHOT_ROWS_MAX / (slots * ROWS_A_BUCKET + 1)));
+  const size = Math.max(1, Math.floor(SNAPSHOT_ROWS_MAX / (buckets.count * ROWS_A_BUCKET + 1)));
   for (let from = 0; from < request.series.length; from += size) {
     const series = request.series.slice(from, from + size);
     parts.push(
       await readSnapshot(database, (snapshot) =>
-        readPart(snapshot, { ...request, series, startUs, endUs }, step, count),
+        readPart(snapshot, { ...request, series, startUs, endUs }, buckets, count),
       ),
     );
   }
@@ -123,8 +122,8 @@ async function readBuckets(
   return {
     startUs,
     endUs,
-    stepMs: step.stepUs / 1000,
-    ...combinedLevels(parts, { startUs, endUs, step }),
+    buckets,
+    ...combinedLevels(parts, buckets),
     series: request.series.map((series, index) => ({ series, columns: columns[index]! })),
   };
 }
@@ -133,7 +132,7 @@ async function readBuckets(
 async function readPart(
   snapshot: Reading,
   request: RangeRequest,
-  step: Step,
+  buckets: Buckets,
   count: (rows: number) => void,
 ): Promise<Part> {
   const { startUs, endUs, stats = false } = request;
@@ -145,12 +144,9 @@ async function readPart(
           selectRollupStates(snapshot),
           selectDirtyRanges(snapshot, ids, startUs, endUs),
         ]);
-  const plan = planRange({ startUs, endUs, step, rollups, dirty });
+  const plan = planRange({ buckets, rollups, dirty });
 
-  const slots = (endUs - startUs) / step.stepUs;
-  const tables = new Map(
-    ids.map((id) => [id, createM4Table(startUs, step.stepUs, slots, stats)] as const),
-  );
+  const tables = new Map(ids.map((id) => [id, createM4Table(buckets, stats)] as const));
   const names = new Map(rollups.map(({ level, name }) => [level, name]));
   // Sent one after another without waiting: the connection answers them in turn.
   await Promise.all(
@@ -163,7 +159,7 @@ async function readPart(
     const table = tables.get(series.id);
     columns.push(
       table === undefined
-        ? await readStateBuckets(snapshot, series, request, step, count)
+        ? await readStateBuckets(snapshot, series, request, buckets, count)
         : { kind: 'm4', ...m4Columns(table) },
     );
   }
@@ -208,10 +204,10 @@ async function readStateBuckets(
   snapshot: Reading,
   series: Series,
   request: RangeRequest,
-  step: Step,
+  buckets: Buckets,
   count: (rows: number) => void,
 ): Promise<RangeColumns> {
-  const table = createStateTable(request.startUs, step.stepUs);
+  const table = createStateTable(buckets);
   const scan = { seriesIds: [series.id], endUs: request.endUs, qualities: false };
   for (let startUs = request.startUs; startUs < request.endUs; ) {
     const limit = POINTS_A_STATEMENT;
@@ -227,11 +223,11 @@ async function readStateBuckets(
 /** Segments and level of the whole answer. A stretch that two snapshots read from two levels counts as the finer. */
 function combinedLevels(
   parts: readonly Part[],
-  domain: Pick<RangePlan, 'startUs' | 'endUs' | 'step'>,
+  buckets: Buckets,
 ): Pick<RangeAnswer, 'level' | 'segments'> {
   const numbers = parts.filter((part) => part.rollups.length > 0);
   const [first, ...others] = numbers.map((part) => part.plan.segments);
-  if (first === undefined) return planRange({ ...domain, rollups: [], dirty: [] });
+  if (first === undefined) return planRange({ buckets, rollups: [], dirty: [] });
   const bucketUs = new Map(
     numbers.flatMap((part) => part.rollups.map((rollup) => [rollup.level, rollup.bucketUs])),
   );

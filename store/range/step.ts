@@ -1,6 +1,5 @@
 // How a domain is cut into buckets: which step, and where its buckets start. Pure arithmetic on µs since 1970 UTC.
 import { TailraceError } from '../../lib/errors.ts';
-import type { RangeResolution } from './range.ts';
 
 /** Buckets start at `originUs` plus whole multiples of `stepUs`. */
 export interface Step {
@@ -13,6 +12,8 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
+/** For the policy and the cost of a request only. */
+const MONTH_MS = 30 * DAY_MS;
 
 /** Monday 1970-01-05, from which weeks are counted. */
 const FIRST_MONDAY_MS = 4 * DAY_MS;
@@ -44,40 +45,56 @@ export function stepForWidth(spanUs: number, pixels: number): number {
   return LADDER_MS.findLast((stepMs) => stepMs <= limitMs) ?? 1;
 }
 
+/** What a calendar counts, and in which time zones are not of one length. */
+export interface CalendarUnits {
+  readonly unit: 'day' | 'week' | 'month';
+  readonly count: number;
+}
+
+export interface ParsedStep {
+  /** Of a month 30 days: it has no length of its own. */
+  readonly stepMs: number;
+  readonly originMs: number;
+  /** Whole days, weeks or months; a year is twelve months. */
+  readonly calendar: CalendarUnits | undefined;
+}
+
 /**
- * Reads a step as users write it: `250ms`, `30s`, `1h`, `1d`, `1w`, or Prometheus' compound form `1h30m`. Days are
- * counted from 1970-01-01, weeks from Monday 1970-01-05. Months are not a fixed number of milliseconds and are refused.
+ * Reads a step as users write it: `250ms`, `30s`, `1h`, `1d`, `1w`, `1mo`, `1y`, or Prometheus' compound form `1h30m`.
+ * Days are counted from 1970-01-01, weeks from Monday 1970-01-05, months from January 1970.
  *
  * @throws {TailraceError} `bad_parameter` with the detail `parameter: 'step'`
  */
-export function parseStep(text: string): { stepMs: number; originMs: number } {
+export function parseStep(text: string): ParsedStep {
   const refuse = (why: string) =>
     new TailraceError('bad_parameter', `step ${why}`, { details: { parameter: 'step' } });
-  if (/^\d+(mo|y)$/.test(text)) {
-    throw refuse('cannot be months or years yet: use days or weeks, such as 30d');
+  const calendar = calendarOf(text);
+  if (calendar?.unit === 'month') {
+    const stepMs = calendar.count * MONTH_MS;
+    if (stepMs < MONTH_MS || stepMs > STEP_MAX_MS) throw refuse('is at least 1mo and at most 100y');
+    return { stepMs, originMs: 0, calendar };
   }
   const parts = [...text.matchAll(/(\d{1,15})(ms|[smhdw])/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) {
-    throw refuse('is a whole number and a unit: 250ms, 30s, 5m, 1h, 1d or 1w');
+    throw refuse('is a whole number and a unit: 250ms, 30s, 5m, 1h, 1d, 1w or 1mo');
   }
   const stepMs = parts.reduce((sum, part) => sum + Number(part[1]) * UNIT_MS[part[2] ?? '']!, 0);
   if (stepMs < 1 || stepMs > STEP_MAX_MS) throw refuse('is at least 1ms and at most 36525d');
-  return { stepMs, originMs: /^\d+w$/.test(text) ? FIRST_MONDAY_MS : 0 };
+  return { stepMs, originMs: calendar?.unit === 'week' ? FIRST_MONDAY_MS : 0, calendar };
 }
 
-/** The buckets of a request, or null where it asks for points. */
-export function resolveStep(
-  resolution: RangeResolution,
-  startUs: number,
-  endUs: number,
-): Step | null {
-  switch (resolution.kind) {
-    case 'raw':
-      return null;
-    case 'width':
-      return { stepUs: stepForWidth(endUs - startUs, resolution.pixels) * 1000, originUs: 0 };
-    case 'step':
-      return { stepUs: resolution.stepMs * 1000, originUs: (resolution.originMs ?? 0) * 1000 };
+/** The units of a step that is nothing but whole days, weeks, months or years. */
+function calendarOf(text: string): CalendarUnits | undefined {
+  const found = /^(\d{1,6})(d|w|mo|y)$/.exec(text);
+  if (found === null) return undefined;
+  const count = Number(found[1]);
+  switch (found[2]) {
+    case 'd':
+      return { unit: 'day', count };
+    case 'w':
+      return { unit: 'week', count };
+    default:
+      return { unit: 'month', count: found[2] === 'y' ? count * 12 : count };
   }
 }
 

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { calendarEdges, clockChanges } from './calendar.ts';
+
+const us = (text: string) => Date.parse(text) * 1000;
+const texts = (edges: Float64Array) =>
+  Array.from(edges, (edge) => new Date(edge / 1000).toISOString().replace(':00.000Z', 'Z'));
+
+/** The local date and time of an instant by another way than the one under test. */
+function localOf(timeUs: number, zone: string): string {
+  const format = new Intl.DateTimeFormat('en-CA', {
+    timeZone: zone,
+    ...{ year: 'numeric', month: '2-digit', day: '2-digit' },
+    ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
+  });
+  return format.format(timeUs / 1000).replace(', ', ' ');
+}
+
+describe('edges of a calendar', () => {
+  it.each([
+    {
+      what: 'a day of 23 hours',
+      step: { unit: 'day', count: 1, zone: 'Europe/Oslo' },
+      from: '2026-03-28T23:30Z',
+      to: '2026-03-29T12:00Z',
+      edges: ['2026-03-28T23:00Z', '2026-03-29T22:00Z'],
+    },
+    {
+      what: 'a day of 25 hours',
+      step: { unit: 'day', count: 1, zone: 'Europe/Oslo' },
+      from: '2026-10-25T00:00Z',
+      to: '2026-10-25T01:00Z',
+      edges: ['2026-10-24T22:00Z', '2026-10-25T23:00Z'],
+    },
+    {
+      what: 'an offset of 5:45',
+      step: { unit: 'day', count: 1, zone: 'Asia/Kathmandu' },
+      from: '2026-06-01T00:00Z',
+      to: '2026-06-01T00:01Z',
+      edges: ['2026-05-31T18:15Z', '2026-06-01T18:15Z'],
+    },
+    {
+      what: 'a day that begins at one, as there is no midnight',
+      step: { unit: 'day', count: 1, zone: 'America/Sao_Paulo' },
+      from: '2018-11-04T05:00Z',
+      to: '2018-11-04T06:00Z',
+      edges: ['2018-11-04T03:00Z', '2018-11-05T02:00Z'],
+    },
+    {
+      what: 'a day that a zone has skipped',
+      step: { unit: 'day', count: 1, zone: 'Pacific/Apia' },
+      from: '2011-12-29T12:00Z',
+      to: '2011-12-30T12:00Z',
+      edges: ['2011-12-29T10:00Z', '2011-12-30T10:00Z', '2011-12-31T10:00Z'],
+    },
+    {
+      what: 'weeks from Mondays',
+      step: { unit: 'week', count: 1, zone: 'America/New_York' },
+      from: '2026-03-09T12:00Z',
+      to: '2026-03-16T12:00Z',
+      edges: ['2026-03-09T04:00Z', '2026-03-16T04:00Z', '2026-03-23T04:00Z'],
+    },
+    {
+      what: 'months in UTC',
+      step: { unit: 'month', count: 1, zone: 'UTC' },
+      from: '2026-01-15T00:00Z',
+      to: '2026-03-01T00:00Z',
+      edges: ['2026-01-01T00:00Z', '2026-02-01T00:00Z', '2026-03-01T00:00Z'],
+    },
+    {
+      what: 'quarters from January 1970, before it too',
+      step: { unit: 'month', count: 3, zone: 'UTC' },
+      from: '1969-12-31T00:00Z',
+      to: '1970-01-02T00:00Z',
+      edges: ['1969-10-01T00:00Z', '1970-01-01T00:00Z', '1970-04-01T00:00Z'],
+    },
+  ] as const)('$what', ({ step, from, to, edges }) => {
+    expect(texts(calendarEdges(step, us(from), us(to)))).toEqual(edges);
+  });
+
+  it('hold the domain, rise, and stand at the first moment of a local date', () => {
+    const zones = ['Europe/Oslo', 'Asia/Kolkata', 'Australia/Lord_Howe', 'America/Havana', 'UTC'];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...zones),
+        fc.constantFrom('day', 'week', 'month'),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: us('1990-01-01'), max: us('2040-01-01') }),
+        fc.integer({ min: 1, max: 400 * 86_400_000_000 }),
+        (zone, unit, count, startUs, spanUs) => {
+          const edges = calendarEdges({ unit, count, zone }, startUs, startUs + spanUs);
+          expect(edges[0]).toBeLessThanOrEqual(startUs);
+          expect(edges[1]).toBeGreaterThan(startUs);
+          expect(edges.at(-1)).toBeGreaterThanOrEqual(startUs + spanUs);
+          expect(edges.at(-2)).toBeLessThan(startUs + spanUs);
+          for (const edge of edges) {
+            const [date] = localOf(edge, zone).split(' ');
+            const [before] = localOf(edge - 1_000_000, zone).split(' ');
+            expect(date).not.toBe(before);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+it.each([
+  ['Europe/Oslo', '2026-07-01T00:00Z', true],
+  ['Asia/Kolkata', '2026-07-01T00:00Z', false],
+  ['Europe/Moscow', '2026-07-01T00:00Z', false],
+  ['Europe/Moscow', '2010-07-01T00:00Z', true],
+])('whether the clock of %s changes about %s: %s', (zone, at, changes) => {
+  expect(clockChanges(zone, us(at), us(at) + 1)).toBe(changes);
+});
