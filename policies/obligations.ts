@@ -49,7 +49,8 @@ export function clampEdges(grant: Grant, edgesUs: Float64Array, nowUs: number): 
     lookback_ms: lookbackMs,
     delay_ms: delayMs,
   } = grant.obligations;
-  const earliestUs = lookbackMs === undefined ? Number.NEGATIVE_INFINITY : nowUs - lookbackMs * 1000;
+  const earliestUs =
+    lookbackMs === undefined ? Number.NEGATIVE_INFINITY : nowUs - lookbackMs * 1000;
   const latestUs =
     delayMs === undefined || delayMs === 0 ? Number.POSITIVE_INFINITY : nowUs - delayMs * 1000;
   const snapped =

@@ -171,7 +171,7 @@ export function heldReader() {
       const { startUs, endUs, series } = request;
       const points = { t: Float64Array.of(startUs), v: Float64Array.of(1), q: Int16Array.of(0) };
       const answered: RangeAnswer = {
-        ...{ startUs, endUs, stepMs: null, level: 'raw', segments: [], complete: true },
+        ...{ startUs, endUs, buckets: null, level: 'raw', segments: [], complete: true },
         series: series.map((one) => ({ series: one, columns: { kind: 'raw', ...points } })),
         position: { epoch: 'e', offset: 0 },
       };

@@ -24,7 +24,10 @@ export function mergeBenches(): MicroBench[] {
     sum: values,
     squares: new Float64Array(ROWS),
   };
-  const table = () => createM4Table(START_US, STEP_US, BUCKETS, false);
+  const buckets = {
+    ...{ kind: 'uniform' as const, startUs: START_US, stepUs: STEP_US, count: BUCKETS },
+  };
+  const table = () => createM4Table(buckets, false);
   return [
     {
       name: `merge ${ROWS} points into ${BUCKETS} buckets`,

@@ -1,4 +1,5 @@
 // store/range/plan: which level serves which stretch of a range.
+import { uniformBuckets } from '../../store/range/buckets.ts';
 import { type PlanInput, planRange } from '../../store/range/plan.ts';
 import type { MicroBench } from './area.ts';
 
@@ -20,9 +21,7 @@ export function planBenches(): MicroBench[] {
     materialisedBeforeUs: NOW_US,
   }));
   const input: PlanInput = {
-    startUs: NOW_US - 365 * DAY_US,
-    endUs: NOW_US + HOUR_US,
-    step: { stepUs: 6 * HOUR_US, originUs: 0 },
+    buckets: uniformBuckets({ stepUs: 6 * HOUR_US, originUs: 0 }, NOW_US - 365 * DAY_US, NOW_US),
     rollups,
     dirty: Array.from({ length: LATE_RANGES }, (_, index) => ({
       startUs: NOW_US - (7 * index + 2) * DAY_US,

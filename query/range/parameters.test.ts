@@ -18,6 +18,7 @@ describe('the parameters of a range', () => {
       startUs: NOW_US - 3_600e6,
       endUs: NOW_US,
       resolution: { kind: 'width', pixels: 1_000 },
+      offsetUs: 0,
       aggregates: ['m4'],
       fill: 'none',
       limited: false,

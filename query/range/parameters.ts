@@ -1,9 +1,10 @@
 // The parameters of a range, read into a question that is well-formed.
-import { TailraceError } from '../../lib/errors.ts';
-import type { RangeResolution } from '../../store/range/range.ts';
-import type { CalendarStep } from '../../store/range/calendar.ts';
-import { parseStep, stepForWidth } from '../../store/range/step.ts';
+
 import { parseDuration } from '../../lib/duration.ts';
+import { TailraceError } from '../../lib/errors.ts';
+import type { CalendarStep } from '../../store/range/calendar.ts';
+import type { RangeResolution } from '../../store/range/range.ts';
+import { parseStep, stepForWidth } from '../../store/range/step.ts';
 import { CHOICE_PARAMETERS, type Choice, readChoice } from '../choice.ts';
 import type { Parameter } from '../http/routes.ts';
 import {
@@ -208,7 +209,10 @@ function readOffsetUs(reader: ParameterReader): number {
   if (text === undefined) return 0;
   const ms = parseDuration(text.replace(/^-/, ''));
   if (ms === undefined || ms > OFFSET_MAX_MS) {
-    throw invalidParameter('offset', 'has to be a length of time, such as 7d or -1h, of 100 years at most');
+    throw invalidParameter(
+      'offset',
+      'has to be a length of time, such as 7d or -1h, of 100 years at most',
+    );
   }
   return (text.startsWith('-') ? -ms : ms) * 1_000;
 }

@@ -11,6 +11,7 @@ import type { Request } from '../http/request.ts';
 import type { DecidedRoute } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { factsOf } from '../routes/facts.ts';
+import { askedStepMs } from './cut.ts';
 import {
   type Answered,
   rangeCsv,
@@ -28,7 +29,6 @@ import {
   type RangeQuery,
   readRangeQuery,
 } from './parameters.ts';
-import { askedStepMs } from './cut.ts';
 import { type RangeResult, type RangeSources, readRange } from './read.ts';
 
 /** Points of a CSV or NDJSON that nobody limited; read in pages, and answered as one. */

@@ -5,9 +5,9 @@ import type { Claims, Grant } from '../../policies/grant.ts';
 import { resolveChoice } from '../choice.ts';
 import type { RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
+import { askedStepMs } from '../range/cut.ts';
 import { type Answered, rangeJson, rangeValue, seriesJson } from '../range/encode.ts';
 import { RANGE_PARAMETERS, readRangeQuery } from '../range/parameters.ts';
-import { askedStepMs } from '../range/cut.ts';
 import { admitRange, readRange } from '../range/read.ts';
 import type { ServerFrame, SubscribeFrame } from './frames.ts';
 import type { TailServices } from './tails.ts';
@@ -95,7 +95,13 @@ async function readAllowed(
     const nowMs = services.clock();
     const decided = decideSnapshot(frame, claimsOf(), facts, services, nowMs, renews);
     const { query, grant, series } = decided;
-    const { tables, answer, stepMs } = await readRange(series, query, grant, services, nowMs * 1_000);
+    const { tables, answer, stepMs } = await readRange(
+      series,
+      query,
+      grant,
+      services,
+      nowMs * 1_000,
+    );
     // A frame has no next page: points that did not fit into the limit are missing, and it says so.
     const complete = answer.complete && answer.next === undefined;
     if (decided.stillHolds(claimsOf())) {

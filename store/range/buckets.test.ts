@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bucketFinder, bucketsBetween, domainOf, edgeUs, isMadeOf, uniformBuckets } from './buckets.ts';
+import {
+  bucketFinder,
+  bucketsBetween,
+  domainOf,
+  edgeUs,
+  isMadeOf,
+  uniformBuckets,
+} from './buckets.ts';
 
 const edges = fc
   .uniqueArray(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 2, maxLength: 30 })
@@ -9,17 +16,21 @@ const edges = fc
 describe('buckets', () => {
   it('are found for any time of the domain, in any order', () => {
     fc.assert(
-      fc.property(edges, fc.array(fc.double({ min: 0, max: 0.999, noNaN: true })), (edgesUs, parts) => {
-        const buckets = bucketsBetween(edgesUs);
-        const { startUs, endUs } = domainOf(buckets);
-        const find = bucketFinder(buckets);
-        for (const part of parts) {
-          const timeUs = startUs + part * (endUs - startUs);
-          const bucket = find(timeUs);
-          expect(edgeUs(buckets, bucket)).toBeLessThanOrEqual(timeUs);
-          expect(edgeUs(buckets, bucket + 1)).toBeGreaterThan(timeUs);
-        }
-      }),
+      fc.property(
+        edges,
+        fc.array(fc.double({ min: 0, max: 0.999, noNaN: true })),
+        (edgesUs, parts) => {
+          const buckets = bucketsBetween(edgesUs);
+          const { startUs, endUs } = domainOf(buckets);
+          const find = bucketFinder(buckets);
+          for (const part of parts) {
+            const timeUs = startUs + part * (endUs - startUs);
+            const bucket = find(timeUs);
+            expect(edgeUs(buckets, bucket)).toBeLessThanOrEqual(timeUs);
+            expect(edgeUs(buckets, bucket + 1)).toBeGreaterThan(timeUs);
+          }
+        },
+      ),
     );
   });
 

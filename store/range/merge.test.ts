@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { uniformBuckets } from './buckets.ts';
 import {
   addM4Rows,
   addPoints,
@@ -42,7 +43,8 @@ function add(table: M4Table, list: readonly Point[]): M4Table {
   return table;
 }
 
-const table = (stepUs = STEP_US) => createM4Table(0, stepUs, (STEP_US * SLOTS) / stepUs, true);
+const cut = (stepUs: number) => uniformBuckets({ stepUs, originUs: 0 }, 0, STEP_US * SLOTS);
+const table = (stepUs = STEP_US) => createM4Table(cut(stepUs), true);
 
 /** Rollup rows as a database would hold them: the columns of a table of finer buckets. */
 function rollupRows(list: readonly Point[], bucketUs: number): M4Rows {
@@ -134,7 +136,7 @@ describe('merging', () => {
 
 describe('states', () => {
   it('have the first and the last of each bucket', () => {
-    const states = createStateTable(0, STEP_US);
+    const states = createStateTable(cut(STEP_US));
     addStates(states, Float64Array.of(1, 50, 59), ['idle', 'drilling', 'tripping']);
     addStates(states, Float64Array.of(130), ['idle']);
     expect(stateColumns(states)).toEqual({

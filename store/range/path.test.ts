@@ -20,7 +20,10 @@ const points = fc
   .uniqueArray(
     fc.record({
       timeUs: fc.integer({ min: 0, max: STEP_US * SLOTS - 1 }),
-      value: fc.oneof(fc.integer({ min: -5, max: 20 }), fc.double({ min: -1e6, max: 1e6, noNaN: true })),
+      value: fc.oneof(
+        fc.integer({ min: -5, max: 20 }),
+        fc.double({ min: -1e6, max: 1e6, noNaN: true }),
+      ),
     }),
     { selector: ({ timeUs }) => timeUs, maxLength: 60 },
   )
@@ -54,9 +57,7 @@ function rowsOf(list: readonly PathPoint[], bucketUs: number): PathRows {
     first: column((run) => run[0]!.value),
     tLast: column((run) => run.at(-1)!.timeUs),
     last: column((run) => run.at(-1)!.value),
-    area: column((run) =>
-      sum(run, (a, b) => ((b.timeUs - a.timeUs) * (a.value + b.value)) / 2),
-    ),
+    area: column((run) => sum(run, (a, b) => ((b.timeUs - a.timeUs) * (a.value + b.value)) / 2)),
     stepArea: column((run) => sum(run, (a, b) => (b.timeUs - a.timeUs) * a.value)),
     increase: column((run) => sum(run, (a, b) => increaseOf(a.value, b.value))),
   };

@@ -75,11 +75,7 @@ export function addPathRows(table: PathTable, rows: PathRows): void {
 }
 
 /** Adds points alike. */
-export function addPathPoints(
-  table: PathTable,
-  timesUs: Float64Array,
-  values: Float64Array,
-): void {
+export function addPathPoints(table: PathTable, timesUs: Float64Array, values: Float64Array): void {
   const slotOf = bucketFinder(table.buckets);
   for (let row = 0; row < timesUs.length; row++) {
     const slot = slotOf(timesUs[row]!);

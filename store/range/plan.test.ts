@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { uniformBuckets } from './buckets.ts';
 import { type DirtyRange, overlaySegments, planRange, type RollupState } from './plan.ts';
 import type { RangeSegment } from './range.ts';
 
@@ -21,7 +22,8 @@ function rollups(horizons: Partial<Record<string, number>>): RollupState[] {
   }));
 }
 
-const steps = (stepUs: number) => ({ stepUs, originUs: 0 });
+const cut = (startUs: number, endUs: number, stepUs: number) =>
+  uniformBuckets({ stepUs, originUs: 0 }, startUs, endUs);
 
 /** Segments as `level start end`, in hours. */
 function described(segments: readonly RangeSegment[]): string[] {
@@ -76,9 +78,7 @@ describe('a plan', () => {
   ];
   test.each(cases)('%s', (_, stepUs, dirty, expected) => {
     const plan = planRange({
-      startUs: 1,
-      endUs: 12 * HOUR_US - 1,
-      step: steps(stepUs),
+      buckets: cut(1, 12 * HOUR_US - 1, stepUs),
       rollups: all,
       dirty,
     });
@@ -87,14 +87,23 @@ describe('a plan', () => {
   });
 
   it('names the coarsest level that it uses', () => {
-    const request = { startUs: 0, endUs: 12 * HOUR_US, step: steps(HOUR_US), dirty: [] };
+    const request = { buckets: cut(0, 12 * HOUR_US, HOUR_US), dirty: [] };
     expect(planRange({ ...request, rollups: all }).level).toBe('1h');
     expect(planRange({ ...request, rollups: rollups({}) }).level).toBe('raw');
   });
 
-  it('serves points from raw, and does not snap', () => {
-    const plan = planRange({ startUs: 5, endUs: 7, step: null, rollups: all, dirty: [] });
-    expect(plan.segments).toEqual([{ level: 'raw', startUs: 5, endUs: 7 }]);
+  it('of unequal buckets takes the coarsest level that every edge is an edge of', () => {
+    const edges = (...hours: number[]) => ({
+      kind: 'unequal' as const,
+      edgesUs: Float64Array.from(hours, (hour) => hour * HOUR_US),
+      count: hours.length - 1,
+    });
+    const levels = rollups({ '1m': DAY_US, '15m': DAY_US, '1h': DAY_US });
+    const level = (...hours: number[]) =>
+      planRange({ buckets: edges(...hours), rollups: levels, dirty: [] }).level;
+    expect(level(0, 4, 9)).toBe('1h');
+    expect(level(0.5, 4.5, 9.5)).toBe('15m');
+    expect(level(0, 4.1, 9)).toBe('1m');
   });
 
   it('keeps a bounded number of segments however many ranges are stale', () => {
@@ -105,9 +114,7 @@ describe('a plan', () => {
     }));
     const materialised = 5000 * DAY_US;
     const plan = planRange({
-      startUs: 0,
-      endUs: materialised,
-      step: steps(HOUR_US),
+      buckets: cut(0, materialised, HOUR_US),
       rollups: rollups({ '1m': materialised, '15m': materialised, '1h': materialised }),
       dirty,
     });
@@ -139,9 +146,7 @@ describe('for whatever state the rollups are in', () => {
   const planned = (input: typeof request extends fc.Arbitrary<infer T> ? T : never) => {
     const levels = rollups(input.horizons);
     const plan = planRange({
-      startUs: input.startUs,
-      endUs: input.startUs + input.spanUs,
-      step: steps(input.stepUs),
+      buckets: cut(input.startUs, input.startUs + input.spanUs, input.stepUs),
       rollups: levels,
       dirty: input.dirty,
     });

@@ -1,7 +1,8 @@
 // Which level serves which stretch of a range. A rollup is right below its horizon and outside the ranges that late
 // data made stale; what it cannot serve falls to the next finer one, and at last to the raw points.
-import type { RangeSegment } from './range.ts';
+
 import { type Buckets, domainOf, isMadeOf } from './buckets.ts';
+import type { RangeSegment } from './range.ts';
 import { ceilToStep, floorToStep } from './step.ts';
 
 /** A maintained rollup of the m4 family as a snapshot sees it. */

@@ -1,7 +1,7 @@
 // What is asked of a range and what comes back, before anything is encoded. Times are µs since 1970 UTC.
 import type { Position } from '../../lib/feed/feed.ts';
-import type { Buckets } from './buckets.ts';
 import type { Series } from '../series.ts';
+import type { Buckets } from './buckets.ts';
 
 /** How the domain is divided. `raw` gives points; the others give buckets. */
 export type RangeResolution =
@@ -27,6 +27,14 @@ export interface RangeRequest {
   readonly resolution: RangeResolution;
   /** Count, sum and squares of each bucket too; a line does not need them, and they cost a third more to read. */
   readonly stats?: boolean;
+  /** What the points' order gives: time-weighted means, increase and rate. */
+  readonly path?: boolean;
+  /** Counts of values, for percentiles. */
+  readonly sketch?: boolean;
+  /** Points before this are not looked at, also where the one before a bucket is asked for. */
+  readonly earliestUs?: number;
+  /** Ends the reading: what runs is cancelled where the engine can, what waits is not begun. */
+  readonly signal?: AbortSignal;
 }
 
 /** A stretch of the domain and the level that served it: `raw` or a rollup's level. */

@@ -106,7 +106,8 @@ interface Bucket {
 
 /** What a range has to be, point by point. */
 function bruteForce(values: Values, answer: RangeAnswer): Bucket[] {
-  const stepUs = answer.stepMs! * 1000;
+  if (answer.buckets?.kind !== 'uniform') throw new Error('equal buckets were expected');
+  const { stepUs } = answer.buckets;
   const buckets = new Map<number, [number, number][]>();
   for (const [timeUs, value] of [...values].sort((a, b) => a[0] - b[0])) {
     if (timeUs < answer.startUs || timeUs >= answer.endUs) continue;
@@ -298,7 +299,7 @@ describe('points', () => {
     do {
       const resolution = { kind: 'raw', limit: 1000, ...(after && { after }) } as const;
       const answer = await reader.read({ ...domain, series, resolution });
-      expect(answer).toMatchObject({ level: 'raw', stepMs: null, startUs: domain.startUs });
+      expect(answer).toMatchObject({ level: 'raw', buckets: null, startUs: domain.startUs });
       expect(answer.series.map((one) => one.series)).toEqual(series);
       const points = series.map((_, index) => rawOf(answer, index));
       const onPage = points.reduce((sum, { t }) => sum + t.length, 0);

@@ -79,7 +79,11 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
         return { ...rawDomain(request), complete: true, ...page, position };
       }
       const buckets = resolveBuckets(resolution, startUs, endUs);
-      return { ...(await readBuckets(database, request, buckets, count)), complete: true, position };
+      return {
+        ...(await readBuckets(database, request, buckets, count)),
+        complete: true,
+        position,
+      };
     },
     ends: (series, domain) => readEnds(database, series, domain),
   };

@@ -37,7 +37,10 @@ describe('a sketch of values', () => {
   });
 
   it('gives quantiles within 1 % of those of its ranks, from points and from rows alike', () => {
-    const list = fc.array(fc.double({ min: 0.001, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 80 });
+    const list = fc.array(fc.double({ min: 0.001, max: 1e9, noNaN: true }), {
+      minLength: 1,
+      maxLength: 80,
+    });
     fc.assert(
       fc.property(list, fc.constantFrom(0.5, 0.9, 0.95, 0.99), (values, quantile) => {
         const times = new Float64Array(values.length).fill(7);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { ceilToStep, floorToStep, parseStep, resolveStep, stepForWidth } from './step.ts';
+import { ceilToStep, floorToStep, parseStep, stepForWidth } from './step.ts';
 
 const SECOND_US = 1_000_000;
 const HOUR_US = 3600 * SECOND_US;
@@ -45,18 +45,33 @@ describe('a step as users write it', () => {
     ['1d', 86_400_000],
     ['7d', 604_800_000],
   ])('%s is counted from 1970-01-01', (text, stepMs) => {
-    expect(parseStep(text)).toEqual({ stepMs, originMs: 0 });
+    expect(parseStep(text)).toMatchObject({ stepMs, originMs: 0 });
   });
 
   test.each([
     ['1w', 604_800_000],
     ['2w', 1_209_600_000],
   ])('%s is counted from a Monday', (text, stepMs) => {
-    expect(parseStep(text)).toEqual({ stepMs, originMs: Date.parse('1970-01-05') });
+    expect(parseStep(text)).toMatchObject({ stepMs, originMs: Date.parse('1970-01-05') });
   });
 
   test.each([
-    ...['', '5', 'm', '0s', '-1s', '1.5h', '1 h', '1h 30m', '5x', '1mo', '2y', '99999999d'],
+    ...[
+      '',
+      '5',
+      'm',
+      '0s',
+      '-1s',
+      '1.5h',
+      '1 h',
+      '1h 30m',
+      '5x',
+      '0mo',
+      '1201mo',
+      '101y',
+      '1mo1d',
+      '99999999d',
+    ],
     '1e3s',
     '1hh',
   ])('%j is refused by name', (text) => {
@@ -66,8 +81,18 @@ describe('a step as users write it', () => {
   });
 });
 
+it.each([
+  ['1d', 'day', 1],
+  ['2w', 'week', 2],
+  ['3mo', 'month', 3],
+  ['1y', 'month', 12],
+])('%s is of a calendar', (text, unit, count) => {
+  expect(parseStep(text).calendar).toEqual({ unit, count });
+});
+
 describe('whole buckets', () => {
-  const week = resolveStep({ kind: 'step', ...parseStep('1w') }, 0, 1)!;
+  const { stepMs, originMs } = parseStep('1w');
+  const week = { stepUs: stepMs * 1000, originUs: originMs * 1000 };
   test.each([
     ['weeks begin on Monday', week, '2026-11-22T12:00:00Z', '2026-11-16T00:00:00Z'],
     ['also before 1970', week, '1969-12-31T12:00:00Z', '1969-12-29T00:00:00Z'],

@@ -2,10 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Grant, Obligations } from '../../policies/grant.ts';
-import type { RangeRequest, RangeResolution } from '../../store/range/range.ts';
 import { parseStep } from '../../store/range/step.ts';
-import type { Series } from '../../store/series.ts';
-import { type RangeQuestion, requestOf } from './read.ts';
+import { type Asked, type Cut, cutDomain } from './cut.ts';
+import type { Division } from './parameters.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -20,12 +19,6 @@ function grantWith(obligations: Obligations): Grant {
   return { ...told, tenant: 'acme', selectors: [[]], obligations };
 }
 
-const series = (count: number): Series[] =>
-  Array.from({ length: count }, (_, i) => ({
-    ...{ id: i + 1, tenant: 'acme', asset: 'a', channel: `c${i}`, labels: {}, unit: null },
-    ...{ kind: 'number', index: 'time' },
-  }));
-
 const obligations = fc.record(
   {
     finest_step_ms: fc.oneof(
@@ -39,10 +32,13 @@ const obligations = fc.record(
   { requiredKeys: [] },
 );
 
-const resolution: fc.Arbitrary<RangeResolution> = fc.oneof(
+const resolution: fc.Arbitrary<Division> = fc.oneof(
   fc
     .constantFrom('7s', '30s', '1m', '90s', '7m', '1h', '5h', '1d', '1w', '2w', '30d')
-    .map((text) => ({ kind: 'step' as const, ...parseStep(text) })),
+    .map((text) => {
+      const { stepMs, originMs } = parseStep(text);
+      return { kind: 'step' as const, stepMs, originMs };
+    }),
   fc.integer({ min: 1, max: 2_000 }).map((pixels) => ({ kind: 'width' as const, pixels })),
   fc.constant({ kind: 'raw', limit: 1_000 } as const),
 );
@@ -59,12 +55,12 @@ const question = fc
     nowUs,
     query: {
       ...{ startUs: nowUs - agoUs, endUs: nowUs - agoUs + spanUs, resolution },
-      ...{ aggregates: ['m4'], fill: 'none' },
-    } as const satisfies RangeQuestion,
+      offsetUs: 0,
+    } as const satisfies Asked,
   }));
 
 /** Starts of the buckets that a request touches, or undefined of raw. */
-function bucketsOf({ startUs, endUs, resolution }: RangeRequest) {
+function bucketsOf({ startUs, endUs, resolution }: Cut) {
   if (resolution.kind !== 'step') return undefined;
   const stepUs = resolution.stepMs * 1_000;
   const originUs = (resolution.originMs ?? 0) * 1_000;
@@ -79,7 +75,7 @@ function touched(startUs: number, endUs: number, stepUs: number, originUs: numbe
   return starts;
 }
 
-function attempt(work: () => RangeRequest): RangeRequest | string {
+function attempt(work: () => Cut): Cut | string {
   try {
     return work();
   } catch (thrown) {
@@ -91,7 +87,7 @@ describe('what is asked of the store under obligations', () => {
   it('is every bucket that was asked for and lies wholly inside look-back and delay, and no other', () => {
     fc.assert(
       fc.property(question, obligations, ({ query, nowUs }, { max_points: _, ...limits }) => {
-        const request = attempt(() => requestOf(query, series(2), grantWith(limits), nowUs));
+        const request = attempt(() => cutDomain(query, grantWith(limits), 2, nowUs));
         if (request === 'too_costly') return;
         if (typeof request === 'string') throw new Error(request);
         const served = bucketsOf(request);
@@ -121,7 +117,7 @@ describe('what is asked of the store under obligations', () => {
         ({ query, nowUs }, limits, count) => {
           const { max_points: max } = limits;
           if (max === undefined) return;
-          const request = attempt(() => requestOf(query, series(count), grantWith(limits), nowUs));
+          const request = attempt(() => cutDomain(query, grantWith(limits), count, nowUs));
           if (request === 'forbidden') expect(count).toBeGreaterThan(max / 2);
           else if (typeof request === 'string') throw new Error(request);
           else if (request.resolution.kind === 'raw')
@@ -139,7 +135,7 @@ describe('what is asked of the store under obligations', () => {
     fc.assert(
       fc.property(question, obligations, ({ query, nowUs }, { max_points: _, ...limits }) => {
         const raw = { ...query, resolution: { kind: 'raw', limit: 1_000 } } as const;
-        const request = attempt(() => requestOf(raw, series(1), grantWith(limits), nowUs));
+        const request = attempt(() => cutDomain(raw, grantWith(limits), 1, nowUs));
         if (typeof request === 'string') return;
         const { kind } = request.resolution;
         expect(kind).toBe(limits.finest_step_ms === undefined ? 'raw' : 'step');
