@@ -2,10 +2,23 @@ import { numberArray } from '../arrays.ts';
 import type { Client } from '../transaction.ts';
 import type { MaintainedRollup } from './selectMaintainedRollups.ts';
 
-// What the continuous aggregates of migration 0002 are defined as, in two forms a family: from readings, and from the
-// next finer rollup. A test holds each against TimescaleDB's own refresh.
-const M4_COLUMNS = 'first, t_first, last, t_last, min, t_min, max, t_max, stats';
+/** Where rows are made from. */
+interface Scan {
+  readonly source: string;
+  readonly isReadings: boolean;
+  /** The series and times of the slice, as a condition. */
+  readonly where: string;
+  /** Start of the bucket that a row goes into, as an expression. */
+  readonly bucket: string;
+}
 
+interface Definition {
+  readonly columns: string;
+  /** Rows of series_id, bucket and the columns. */
+  readonly select: (scan: Scan) => string;
+}
+
+// A test holds these two against the definitions that TimescaleDB has of the continuous aggregates, in migration 0002.
 const M4_OF_READINGS = `
   first(value, time), min(time), last(value, time), max(time),
   min(value), first(time, value), max(value), last(time, value),
@@ -16,27 +29,60 @@ const M4_OF_ROLLUP = `
   min(min), first(t_min, min), max(max), last(t_max, max),
   tailrace.stats_merge(stats)`;
 
-interface Definition {
-  readonly columns: string;
-  readonly ofReadings: string;
-  readonly ofRollup: string;
-  /** What rows are grouped by beside series and bucket. */
-  readonly by?: { readonly ofReadings: string; readonly ofRollup: string };
-}
+const selectM4 = ({ source, isReadings, where, bucket }: Scan) => `
+select series_id, ${bucket}, ${isReadings ? M4_OF_READINGS : M4_OF_ROLLUP}
+from ${source} where ${where}
+group by series_id, ${bucket}`;
+
+// A path is made of runs, and a reading is a run of one point. The gap to the run before counts where that is in the same
+// bucket. The window goes by series and time, as the index does: one that went by bucket, too, would have to sort.
+const RUNS_OF_READINGS = `time as t_first, value as first, time as t_last, value as last,
+    0::float8 as area, 0::float8 as step_area, 0::float8 as increase`;
+const RUNS_OF_ROLLUP = 't_first, first, t_last, last, area, step_area, increase';
+const summable = (value: string) => `case when abs(${value}) <= 1e140 then ${value} else 'NaN' end`;
+
+const selectPath = ({ source, isReadings, where, bucket }: Scan) => `
+select series_id, start, min(t_first), max(first) filter (where seconds is null), max(t_last),
+  max(last) filter (where is_last),
+  sum(case when seconds is null then area else area + seconds * (x + y) / 2 end),
+  sum(case when seconds is null then step_area else step_area + seconds * x end),
+  sum(case when seconds is null then increase when y >= x then increase + (y - x) else increase + y + 0 * x end)
+from (
+  select *, lead(start) over w is distinct from start as is_last,
+    case when lag(start) over w = start then date_part('epoch', t_first - lag(t_last) over w) end as seconds,
+    lag(${summable('last')}) over w as x, ${summable('first')} as y
+  from (
+    select series_id, ${bucket} as start, ${isReadings ? 'time' : 'bucket'} as place,
+    ${isReadings ? RUNS_OF_READINGS : RUNS_OF_ROLLUP}
+    from ${source} where ${where}
+  ) runs
+  window w as (partition by series_id order by place)
+) joined
+group by series_id, start`;
+
+// As tailrace.sketch_bucket, which PostgreSQL cannot inline: it is strict, and has a case in it.
+const SKETCH_BUCKET = `case when abs(value) < 2.2250738585072014e-308::float8 then 0
+    else sign(value)::int4 * (35500 + ceil(ln(abs(value)) / ln(1.01 / 0.99))::int4) end`;
+const COUNTS_OF_READINGS = `${SKETCH_BUCKET} as value_bucket, count(*) as count`;
+const COUNTS_OF_ROLLUP = 'value_bucket, sum(count) as count';
+
+const selectSketch = ({ source, isReadings, where, bucket }: Scan) => `
+select series_id, start, array_agg(value_bucket order by value_bucket),
+  array_agg(least(count, 2147483647)::int4 order by value_bucket)
+from (
+  select series_id, ${bucket} as start, ${isReadings ? COUNTS_OF_READINGS : COUNTS_OF_ROLLUP}
+  from ${source}${isReadings ? '' : ', unnest(value_buckets, counts) as c (value_bucket, count)'} where ${where}
+  group by series_id, start, value_bucket
+) counted
+group by series_id, start`;
 
 const DEFINITIONS: Record<MaintainedRollup['family'], Definition> = {
-  m4: { columns: M4_COLUMNS, ofReadings: M4_OF_READINGS, ofRollup: M4_OF_ROLLUP },
+  m4: { columns: 'first, t_first, last, t_last, min, t_min, max, t_max, stats', select: selectM4 },
   path: {
-    columns: 'path',
-    ofReadings: 'tailrace.path(time, value order by time)',
-    ofRollup: 'tailrace.path_merge(path order by bucket)',
+    columns: 't_first, first, t_last, last, area, step_area, increase',
+    select: selectPath,
   },
-  sketch: {
-    columns: 'value_bucket, count',
-    ofReadings: 'tailrace.sketch_bucket(value), count(*)',
-    ofRollup: 'value_bucket, sum(count)::int8',
-    by: { ofReadings: ', tailrace.sketch_bucket(value)', ofRollup: ', value_bucket' },
-  },
+  sketch: { columns: 'value_buckets, counts', select: selectSketch },
 };
 
 /** What each rollup is made from, where that is not the readings. */
@@ -74,20 +120,21 @@ set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0;`;
 function mergeText(rollup: MaintainedRollup, slice: RollupSlice): string {
   const { family, materialisation, name, bucketUs } = rollup;
   const source = SOURCES.get(name);
-  const definition = DEFINITIONS[family];
-  const form = source === undefined ? 'ofReadings' : 'ofRollup';
+  const { columns, select } = DEFINITIONS[family];
   const time = source === undefined ? 'time' : 'bucket';
   const ids = `any ('${numberArray(slice.seriesIds)}'::int4[])`;
-  const [start, end] = [timestamp(slice.startUs), timestamp(slice.endUs)];
-  const bucket = `time_bucket(interval '${bucketUs / 1000} milliseconds', ${time})`;
+  const within = (column: string) => `series_id = ${ids}
+  and ${column} >= ${timestamp(slice.startUs)} and ${column} < ${timestamp(slice.endUs)}`;
+  const scan = {
+    source: `tailrace.${source ?? 'reading'}`,
+    isReadings: source === undefined,
+    where: within(time),
+    bucket: `time_bucket(interval '${bucketUs / 1000} milliseconds', ${time})`,
+  };
   return `
 begin isolation level read committed;${SETTINGS}
-delete from ${materialisation} where series_id = ${ids} and bucket >= ${start} and bucket < ${end};
-insert into ${materialisation} (series_id, bucket, ${definition.columns})
-select series_id, ${bucket}, ${definition[form]}
-from tailrace.${source ?? 'reading'}
-where series_id = ${ids} and ${time} >= ${start} and ${time} < ${end}
-group by series_id, ${bucket}${definition.by?.[form] ?? ''};
+delete from ${materialisation} where ${within('bucket')};
+insert into ${materialisation} (series_id, bucket, ${columns})${select(scan)};
 commit`;
 }
 

@@ -2,11 +2,12 @@ import type { Client } from '../transaction.ts';
 
 const SELECT_MAINTAINED_ROLLUPS = `
 select r.name, r.family, r.ordinal, r.bucket_ms::float8 as bucket_ms,
-  format('%I.%I', c.materialization_hypertable_schema, c.materialization_hypertable_name) as materialisation,
+  format('%I.%I', coalesce(c.materialization_hypertable_schema, 'tailrace'),
+    coalesce(c.materialization_hypertable_name, r.name)) as materialisation,
   date_part('epoch', r.materialised_before) as materialised_before_s,
   date_part('epoch', r.kept_from) as kept_from_s
 from tailrace.rollup r
-join timescaledb_information.continuous_aggregates c on c.view_schema = 'tailrace' and c.view_name = r.name
+left join timescaledb_information.continuous_aggregates c on c.view_schema = 'tailrace' and c.view_name = r.name
 where r.maintained order by r.ordinal`;
 
 interface RollupRow {
@@ -20,12 +21,12 @@ interface RollupRow {
 }
 
 export interface MaintainedRollup {
-  /** Name of the continuous aggregate in the schema tailrace. */
+  /** Name in the schema tailrace: a continuous aggregate of the m4 family, a hypertable of the others. */
   readonly name: string;
   readonly family: 'm4' | 'path' | 'sketch';
   readonly ordinal: number;
   readonly bucketUs: number;
-  /** The table behind it, as SQL names it. */
+  /** The hypertable that holds its rows, as SQL names it. */
   readonly materialisation: string;
   /** µs since 1970; -Infinity where nothing is materialised. */
   readonly materialisedBeforeUs: number;
