@@ -6,10 +6,16 @@ import {
   clampRange,
   type Domain,
   permittedOrigin,
+  permittedSpan,
 } from '../../policies/obligations.ts';
-import { calendarEdges, clockChanges } from '../../store/range/calendar.ts';
+import {
+  type CalendarStep,
+  calendarEdges,
+  clockChanges,
+  estimateBuckets,
+} from '../../store/range/calendar.ts';
 import type { RangeResolution } from '../../store/range/range.ts';
-import { stepForWidth } from '../../store/range/step.ts';
+import { STEP_MAX_MS, stepForWidth } from '../../store/range/step.ts';
 import { admit, admitBuckets, overBudget, withinBudget } from './admission.ts';
 import type { Division } from './parameters.ts';
 
@@ -130,25 +136,72 @@ function cutByCalendar(
   const { startUs, endUs, offsetUs } = asked;
   const { max_points: max = Number.POSITIVE_INFINITY } = grant.obligations;
   const { unit, zone } = division;
+  const span = permittedPart(asked, grant, nowUs);
   for (let count = division.count; ; count *= 2) {
-    const edges = calendarEdges({ unit, zone, count }, startUs, endUs);
-    const edgesUs = clampEdges(
-      grant,
-      edges.map((edge) => edge - offsetUs),
-      nowUs,
-    );
-    const buckets = Math.max(0, edgesUs.length - 1) * seriesCount;
-    if (buckets > max) {
-      if (seriesCount > max) throw overBudget(max, seriesCount);
+    const estimate = estimateBuckets({ unit, count }, span.endUs - span.startUs) * seriesCount;
+    // Looking for edges takes time, so those of far too many buckets are not looked for.
+    if (estimate <= max) admitBuckets(estimate, endUs - startUs, seriesCount);
+    const edgesUs =
+      estimate > max ? undefined : clampedEdges({ unit, zone, count }, span, asked, grant, nowUs);
+    const buckets = Math.max(0, (edgesUs?.length ?? 0) - 1) * seriesCount;
+    if (edgesUs === undefined || buckets > max) {
+      const isLongest = lengthMs(division, count * 2) > STEP_MAX_MS;
+      if (seriesCount > max || isLongest) throw overBudget(max, seriesCount);
       continue;
     }
     admitBuckets(buckets, endUs - startUs, seriesCount);
-    const equal = unit !== 'month' && !clockChanges(zone, startUs, endUs);
     return {
       startUs: edgesUs[0] ?? startUs - offsetUs,
       endUs: edgesUs.at(-1) ?? startUs - offsetUs,
       resolution: { kind: 'edges', edgesUs },
-      stepMs: equal ? (division.stepMs / division.count) * count : null,
+      stepMs: equalStepMs(asked, { unit, zone, count }, division, grant),
     };
   }
+}
+
+/** Of buckets of so many units; of a month as the policy is told. */
+function lengthMs(division: CalendarDivision, count: number): number {
+  return (division.stepMs / division.count) * count;
+}
+
+/** The part of what is asked for that may be shown at all, as the caller sees it; edges of nothing else are looked for. */
+function permittedPart({ startUs, endUs, offsetUs }: Asked, grant: Grant, nowUs: number) {
+  const permitted = permittedSpan(grant, nowUs);
+  const fromUs = Math.max(startUs, permitted.startUs + offsetUs);
+  return { startUs: fromUs, endUs: Math.max(fromUs, Math.min(endUs, permitted.endUs + offsetUs)) };
+}
+
+/** Edges of the buckets that touch a span and that the grant allows, as they are read. */
+function clampedEdges(
+  step: CalendarStep,
+  span: { readonly startUs: number; readonly endUs: number },
+  { offsetUs }: Asked,
+  grant: Grant,
+  nowUs: number,
+): Float64Array {
+  const none = new Float64Array(0);
+  if (span.startUs >= span.endUs) return none;
+  const { finest_step_ms: finestMs = 0 } = grant.obligations;
+  // Under a finest step edges move down, the last one perhaps into the span: so one more bucket may have to hold its end.
+  const edges = calendarEdges(step, span.startUs, span.endUs + finestMs * 1_000);
+  const read = edges.map((edge) => edge - offsetUs);
+  const clamped = clampEdges(grant, read, nowUs);
+  const [startUs, endUs] = [span.startUs - offsetUs, span.endUs - offsetUs];
+  const touching = clamped.filter(
+    (edge, i) => (clamped[i + 1] ?? edge + 1) > startUs && (clamped[i - 1] ?? edge - 1) < endUs,
+  );
+  return touching.length < 2 ? none : touching;
+}
+
+/** The length of calendar buckets where they are all of one, whatever part of them is asked for. */
+function equalStepMs(
+  { startUs, endUs }: Asked,
+  { unit, zone, count }: CalendarStep,
+  division: CalendarDivision,
+  { obligations: { finest_step_ms: finestMs = 1 } }: Grant,
+): number | null {
+  const stepMs = lengthMs(division, count);
+  // Edges of days that are no multiples of the finest step have moved, each by another length.
+  if (unit === 'month' || stepMs % finestMs !== 0) return null;
+  return clockChanges(zone, startUs, endUs) ? null : stepMs;
 }

@@ -2,7 +2,7 @@
 
 import { parseDuration } from '../../lib/duration.ts';
 import { TailraceError } from '../../lib/errors.ts';
-import type { CalendarStep } from '../../store/range/calendar.ts';
+import { type CalendarStep, isTimeZone } from '../../store/range/calendar.ts';
 import type { RangeResolution } from '../../store/range/range.ts';
 import { parseStep, stepForWidth } from '../../store/range/step.ts';
 import { CHOICE_PARAMETERS, type Choice, readChoice } from '../choice.ts';
@@ -25,7 +25,7 @@ const DAY_MS = 86_400_000;
 /** A hundred years. */
 const OFFSET_MAX_MS = 36_525 * DAY_MS;
 
-const AGGREGATES = ['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev'] as const;
+const AGGREGATES = ['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev', 'intervals', 'time_in_state'] as const;
 export type Aggregate = (typeof AGGREGATES)[number];
 const LATER_AGGREGATES = ['p50', 'p90', 'p95', 'p99', 'twa', 'rate', 'delta'];
 
@@ -81,7 +81,8 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   },
   {
     name: 'tz',
-    description: 'Time zone whose midnights steps of a day and longer start at.',
+    description:
+      'Time zone whose midnights steps of a day and longer start at: a name, or an offset such as `+05:30`.',
     schema: { type: 'string', default: 'UTC' },
   },
   {
@@ -193,14 +194,11 @@ function readAggregates(reader: ParameterReader): Aggregate[] {
 
 /** The time zone, undefined for UTC. */
 function readZone(reader: ParameterReader): string | undefined {
-  const zone = reader.one('tz');
-  if (zone === undefined || /^(Etc\/)?(UTC|GMT)$/i.test(zone)) return undefined;
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-  } catch {
-    throw invalidParameter('tz', 'has to be a time zone, such as UTC or Europe/Oslo');
-  }
-  return zone;
+  // A plus that nobody escaped arrives as a space.
+  const zone = reader.one('tz')?.replace(/^ /, '+');
+  if (zone === undefined || /^(Etc\/)?(UTC|GMT)$|^Z$/i.test(zone)) return undefined;
+  if (isTimeZone(zone)) return zone;
+  throw invalidParameter('tz', 'has to be a time zone, such as UTC, Europe/Oslo or +05:30');
 }
 
 /** How far a comparison looks back, in µs; longer than any record is refused. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
+import { Temporal } from 'temporal-polyfill';
 import { describe, expect, it } from 'vitest';
-import { calendarEdges, clockChanges } from './calendar.ts';
+import { calendarEdges, clockChanges, estimateBuckets, isTimeZone } from './calendar.ts';
 
 const us = (text: string) => Date.parse(text) * 1000;
 const texts = (edges: Float64Array) =>
@@ -79,7 +80,11 @@ describe('edges of a calendar', () => {
   });
 
   it('hold the domain, rise, and stand at the first moment of a local date', () => {
-    const zones = ['Europe/Oslo', 'Asia/Kolkata', 'Australia/Lord_Howe', 'America/Havana', 'UTC'];
+    const zones = [
+      ...['Europe/Oslo', 'Asia/Kolkata', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'UTC'],
+      // Clocks that change at midnight, that went back over it, and that change for a month of a year.
+      ...['America/Havana', 'America/Sao_Paulo', 'America/St_Johns', 'Africa/Casablanca'],
+    ];
     fc.assert(
       fc.property(
         fc.constantFrom(...zones),
@@ -98,11 +103,74 @@ describe('edges of a calendar', () => {
             const [before] = localOf(edge - 1_000_000, zone).split(' ');
             expect(date).not.toBe(before);
           }
+          for (const [i, edge] of edges.entries()) expect(edge).toBeGreaterThan(edges[i - 1] ?? -1);
         },
       ),
       { numRuns: 60 },
     );
   });
+
+  it('are those that the calendar gives day by day', () => {
+    const zones = ['Europe/Oslo', 'America/St_Johns', 'Pacific/Apia', 'Africa/Casablanca'];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...zones),
+        fc.integer({ min: us('1985-01-01'), max: us('2035-01-01') }),
+        fc.integer({ min: 1, max: 200 }),
+        (zone, startUs, days) => {
+          const endUs = startUs + days * 86_400_000_000;
+          const edges = calendarEdges({ unit: 'day', count: 1, zone }, startUs, endUs);
+          // Both ends of the buckets that touch the domain, each day's beginning looked for by itself.
+          const from = Temporal.Instant.fromEpochMilliseconds(Math.floor(startUs / 1000));
+          const begins = new Set<number>();
+          for (let day = -2; day <= days + 2; day++) {
+            const date = from.toZonedDateTimeISO(zone).toPlainDate().add({ days: day });
+            begins.add(date.toZonedDateTime(zone).epochMilliseconds * 1000);
+          }
+          const all = [...begins].sort((a, b) => a - b);
+          const touching = all.filter(
+            (edge, i) => (all[i + 1] ?? edge) > startUs && (all[i - 1] ?? edge) < endUs,
+          );
+          expect([...edges]).toEqual(touching);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('of a time long before clocks and long after cost no more than those of now', () => {
+    const sinceMs = performance.now();
+    const step = { unit: 'day', count: 30, zone: 'Europe/Oslo' } as const;
+    const [startUs, endUs] = [us('0001-01-01T00:00Z'), us('9999-12-31T00:00Z')];
+    const edges = calendarEdges(step, startUs, endUs);
+    expect(edges.length).toBeGreaterThan(estimateBuckets(step, endUs - startUs));
+    expect(performance.now() - sinceMs).toBeLessThan(2_000);
+    expect(clockChanges('Europe/Oslo', startUs, startUs + 1)).toBe(false);
+  });
+});
+
+it.each([
+  ['Europe/Oslo', true],
+  ['europe/oslo', true],
+  ['US/Pacific', true],
+  ['Etc/GMT+5', true],
+  ['UTC', true],
+  ['+05:30', true],
+  ['-0330', true],
+  ['+14', true],
+  ['PST', false],
+  ['GMT+5', false],
+  ['Mars/Olympus', false],
+  ['2020-01-01[Europe/Oslo]', false],
+  ['2020-01-01T00:00Z', false],
+  ['+25:00', false],
+  ['+05:30:15', false],
+  ['__proto__', false],
+  ["Europe/Oslo'; drop table reading --", false],
+  [`A${'/A'.repeat(40)}`, false],
+  ['', false],
+])('whether %s is a time zone: %s', (text, isOne) => {
+  expect(isTimeZone(text)).toBe(isOne);
 });
 
 it.each([

@@ -86,6 +86,9 @@ it.each([
   ['2w', 'week', 2],
   ['3mo', 'month', 3],
   ['1y', 'month', 12],
+  ['24h', 'day', 1],
+  ['172800s', 'day', 2],
+  ['1w1d', 'day', 8],
 ])('%s is of a calendar', (text, unit, count) => {
   expect(parseStep(text).calendar).toEqual({ unit, count });
 });

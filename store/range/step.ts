@@ -19,7 +19,7 @@ const MONTH_MS = 30 * DAY_MS;
 const FIRST_MONDAY_MS = 4 * DAY_MS;
 
 /** A step of a hundred years is a single bucket for anybody. */
-const STEP_MAX_MS = 36_525 * DAY_MS;
+export const STEP_MAX_MS = 36_525 * DAY_MS;
 
 /** Steps below a day that `width` chooses from; from a day on it is whole days. */
 const LADDER_MS: readonly number[] = [
@@ -55,7 +55,7 @@ export interface ParsedStep {
   /** Of a month 30 days: it has no length of its own. */
   readonly stepMs: number;
   readonly originMs: number;
-  /** Whole days, weeks or months; a year is twelve months. */
+  /** Whole days, weeks or months, however they are written; a year is twelve months. */
   readonly calendar: CalendarUnits | undefined;
 }
 
@@ -80,7 +80,11 @@ export function parseStep(text: string): ParsedStep {
   }
   const stepMs = parts.reduce((sum, part) => sum + Number(part[1]) * UNIT_MS[part[2] ?? '']!, 0);
   if (stepMs < 1 || stepMs > STEP_MAX_MS) throw refuse('is at least 1ms and at most 36525d');
-  return { stepMs, originMs: calendar?.unit === 'week' ? FIRST_MONDAY_MS : 0, calendar };
+  if (calendar?.unit === 'week') return { stepMs, originMs: FIRST_MONDAY_MS, calendar };
+  // 86400s is a day, and 24h too: what is as long as days begins where they do.
+  const isDays = stepMs % DAY_MS === 0;
+  const days = isDays ? ({ unit: 'day', count: stepMs / DAY_MS } as const) : undefined;
+  return { stepMs, originMs: 0, calendar: days };
 }
 
 /** The units of a step that is nothing but whole days, weeks, months or years. */
