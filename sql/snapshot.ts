@@ -1,5 +1,6 @@
 // Reading several things as of one moment.
 import type postgres from 'postgres';
+import { createRunning, forever } from './running.ts';
 
 /** What has reading connections; a `Database` does. */
 export interface Readable {
@@ -7,19 +8,92 @@ export interface Readable {
 }
 
 /** What statement functions for reading take: a snapshot, or the pool where one statement is all there is to see. */
-export type Reading = Pick<postgres.Sql, 'unsafe'>;
+export interface Reading {
+  unsafe<T extends object[]>(
+    text: string,
+    parameters?: postgres.ParameterOrJSON<never>[],
+    options?: postgres.UnsafeQueryOptions,
+  ): Promise<T>;
+}
 
-/** Runs `work` in a transaction all of whose statements see the database as it was at the first of them. */
+/** How often a snapshot is begun that a lost connection spoiled. */
+const ATTEMPTS_MAX = 4;
+
+/**
+ * Runs `work` in a transaction all of whose statements see the database as it was at the first of them. When `signal`
+ * fires it fails with the signal's reason at once; what runs is cancelled, and the connection is given back behind that.
+ */
 export async function readSnapshot<T>(
   database: Readable,
   work: (snapshot: Reading) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
-  let result: { readonly value: T } | undefined;
-  await database.reader.begin('isolation level repeatable read read only', async (snapshot) => {
-    result = { value: await work(snapshot) };
+  for (let attempt = 1; ; attempt += 1) {
+    let isBegun = false;
+    const begun = (snapshot: Reading) => {
+      isBegun = true;
+      return work(snapshot);
+    };
+    try {
+      return await readOnce(database, begun, signal);
+    } catch (cause) {
+      const isStale = !isBegun && attempt < ATTEMPTS_MAX && isOfLostConnection(cause);
+      if (!isStale) throw cause;
+    }
+  }
+}
+
+function readOnce<T>(
+  database: Readable,
+  work: (snapshot: Reading) => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(signal.reason);
+      return;
+    }
+    const running = createRunning(database.reader);
+    const abort = () => {
+      reject(signal?.reason);
+      running.cancel(signal?.reason);
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    database.reader
+      .begin('isolation level repeatable read read only', async (snapshot) => {
+        let failure: { readonly cause: unknown } | undefined;
+        try {
+          if (signal?.aborted === true) throw signal.reason;
+          resolve(await work(running.on(snapshot)));
+        } catch (cause) {
+          failure = { cause };
+          reject(cause);
+        }
+        // A cancel still under way must not meet what the connection runs next.
+        await running.cancelled();
+        if (running.isLost(failure?.cause)) await forever();
+        if (failure !== undefined) throw failure.cause;
+      })
+      .catch((cause: unknown) => {
+        running.lose(cause);
+        reject(cause);
+      })
+      .finally(() => signal?.removeEventListener('abort', abort));
   });
-  if (result === undefined) throw new Error('readSnapshot: the transaction ended without a result');
-  return result.value;
+}
+
+/** True for what the driver says once more of a connection that was lost, on the one that it made in its place. */
+function isOfLostConnection(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === '57P01';
+}
+
+/** A reader whose statements are each a snapshot of their own, and can be cancelled. */
+export function readEach(database: Readable, signal: AbortSignal | undefined): Reading {
+  if (signal === undefined) return database.reader;
+  return {
+    unsafe: (text, parameters, options) =>
+      readSnapshot(database, (snapshot) => snapshot.unsafe(text, parameters, options), signal),
+  };
 }
 
 /** A moment as a constant of a statement: the planner leaves out chunks only by constants. */

@@ -3,7 +3,7 @@
 import { TailraceError } from '../../lib/errors.ts';
 import type { Feed } from '../../lib/feed/feed.ts';
 import type { Metrics } from '../../lib/metrics.ts';
-import { type Readable, type Reading, readSnapshot } from '../../sql/snapshot.ts';
+import { type Readable, type Reading, readEach, readSnapshot } from '../../sql/snapshot.ts';
 import { selectDirtyRanges } from '../../sql/statements/selectDirtyRanges.ts';
 import { selectReadings, selectStateReadings } from '../../sql/statements/selectReadings.ts';
 import { selectRollupRows } from '../../sql/statements/selectRollupRows.ts';
@@ -75,7 +75,8 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
       const position = await feed.position();
       const { resolution, startUs, endUs } = request;
       if (resolution.kind === 'raw') {
-        const page = await readRawPage(database.reader, request, resolution, count);
+        const reader = readEach(database, request.signal);
+        const page = await readRawPage(reader, request, resolution, count);
         return { ...rawDomain(request), complete: true, ...page, position };
       }
       const buckets = resolveBuckets(resolution, startUs, endUs);
@@ -117,8 +118,10 @@ async function readBuckets(
   for (let from = 0; from < request.series.length; from += size) {
     const series = request.series.slice(from, from + size);
     parts.push(
-      await readSnapshot(database, (snapshot) =>
-        readPart(snapshot, { ...request, series, startUs, endUs }, buckets, count),
+      await readSnapshot(
+        database,
+        (snapshot) => readPart(snapshot, { ...request, series, startUs, endUs }, buckets, count),
+        request.signal,
       ),
     );
   }
