@@ -31,7 +31,10 @@ function numberText(cell: number): string {
 
 function cellsText(column: Column): string {
   const { cells } = column;
-  if (!(cells instanceof Float64Array)) return JSON.stringify(cells);
+  if (!(cells instanceof Float64Array)) {
+    if (column.kind !== 'json') return JSON.stringify(cells);
+    return `[${cells.map((cell) => cell ?? 'null').join(',')}]`;
+  }
   const numbers = column.kind === 'time' ? cells.map(msOf) : cells;
   if (!needsCare(numbers)) return `[${numbers.join(',')}]`;
   return `[${Array.from(numbers, numberText).join(',')}]`;
@@ -92,8 +95,10 @@ export function rangeJson(answered: Answered, series: string): string {
   return `{"range":${JSON.stringify(range)},"series":${series},${JSON.stringify(rest).slice(1)}`;
 }
 
-function plainCells({ kind, cells }: Column): (number | string | null)[] {
-  if (!(cells instanceof Float64Array)) return [...cells];
+function plainCells({ kind, cells }: Column): unknown[] {
+  if (!(cells instanceof Float64Array)) {
+    return kind === 'json' ? cells.map((cell) => JSON.parse(cell ?? 'null')) : [...cells];
+  }
   return Array.from(cells, (cell) => {
     if (Number.isNaN(cell)) return null;
     return kind === 'time' ? msOf(cell) : cell;
@@ -169,6 +174,7 @@ export function rangeNdjson(tables: readonly SeriesTable[]): string {
       ...rowsOf(table, names, (columns, row) => {
         const cells = columns.map((column) => {
           const cell = column?.cells[row];
+          if (column?.kind === 'json') return `${JSON.stringify(column.name)}:${cell ?? 'null'}`;
           if (typeof cell !== 'number')
             return `${JSON.stringify(column?.name)}:${JSON.stringify(cell ?? null)}`;
           return `"${column?.name}":${numberText(column?.kind === 'time' ? msOf(cell) : cell)}`;

@@ -3,7 +3,7 @@
 import { parseDuration } from '../../lib/duration.ts';
 import { TailraceError } from '../../lib/errors.ts';
 import { type CalendarStep, isTimeZone } from '../../store/range/calendar.ts';
-import type { RangeResolution } from '../../store/range/range.ts';
+import type { RangeResolution, StatesRequest } from '../../store/range/range.ts';
 import { parseStep, stepForWidth } from '../../store/range/step.ts';
 import { CHOICE_PARAMETERS, type Choice, readChoice } from '../choice.ts';
 import type { Parameter } from '../http/routes.ts';
@@ -25,8 +25,10 @@ const DAY_MS = 86_400_000;
 /** A hundred years. */
 const OFFSET_MAX_MS = 36_525 * DAY_MS;
 
-const AGGREGATES = ['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev', 'intervals', 'time_in_state'] as const;
+const AGGREGATES = ['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev'] as const;
 export type Aggregate = (typeof AGGREGATES)[number];
+/** What only series of states have. */
+const STATE_AGGREGATES = ['intervals', 'time_in_state'] as const;
 const LATER_AGGREGATES = ['p50', 'p90', 'p95', 'p99', 'twa', 'rate', 'delta'];
 
 const FILLS = ['none', 'null', 'previous', 'linear'] as const;
@@ -70,7 +72,13 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   {
     name: 'agg',
     description:
-      'What a bucket holds, one or several with commas. m4 is first, last, min and max with their times.',
+      'What a bucket holds, one or several with commas. m4 is first, last, min and max with their times. Of series of ' +
+      'states, each alone: `time_in_state` is an object a bucket, state to ms, also of buckets through which a state ' +
+      'held without a point; `intervals` gives no buckets but `value`, `start` and `end`, equal neighbours joined, the ' +
+      'state that held at the start of the domain with them, the last one until the end or now. Intervals take neither ' +
+      'width nor step; `step_ms` is null where they are exact, and else how coarsely changes are told: of so many ms ' +
+      'the last state, from their start (under a finest step, and beyond 100,000 intervals or the points allowed). ' +
+      'Series of numbers among others come out empty.',
     schema: { type: 'string', default: 'm4' },
     example: 'mean,count',
   },
@@ -121,6 +129,8 @@ export interface RangeQuery {
   /** The series are shown so much later than they were: a day of last week under the same day of this. */
   readonly offsetUs: number;
   readonly aggregates: readonly Aggregate[];
+  /** How long states held, instead of aggregates; of intervals the resolution is raw. */
+  readonly states?: StatesRequest['as'] | undefined;
   readonly fill: Fill;
   /** Whether the caller asked for pages; json and msgpack are paged in any case. */
   readonly limited: boolean;
@@ -179,16 +189,39 @@ function readResolution(reader: ParameterReader, spanUs: number): Division {
   return { kind: 'raw', limit };
 }
 
+function namesOfAggregates(reader: ParameterReader): string[] {
+  const names = reader.many('agg').flatMap((value) => value.split(','));
+  return names.map((name) => name.trim());
+}
+
+/**
+ * What is asked of states, if that is what is asked. Neither has anything in common with the rows of other aggregates,
+ * and intervals have nothing in common with buckets.
+ */
+function readStates(reader: ParameterReader): RangeQuery['states'] {
+  const names = namesOfAggregates(reader);
+  const as = STATE_AGGREGATES.find((candidate) => names.includes(candidate));
+  if (as === undefined) return undefined;
+  const others = as === 'intervals' ? ['width', 'step', 'points', 'fill'] : ['points'];
+  const other = others.find((name) => reader.many(name).length > 0);
+  const parameter = names.some((name) => name !== as) ? 'agg' : other;
+  if (parameter === undefined) return as;
+  const what = parameter === 'agg' ? 'other aggregates' : parameter;
+  throw new TailraceError('conflicting_parameters', `agg: ${as} does not go with ${what}.`, {
+    details: { parameter },
+  });
+}
+
 function readAggregates(reader: ParameterReader): Aggregate[] {
-  const names = reader
-    .many('agg')
-    .flatMap((value) => value.split(','))
-    .map((name) => name.trim());
+  const names = namesOfAggregates(reader);
   return (names.length === 0 ? ['m4'] : names).map((name) => {
     const aggregate = AGGREGATES.find((candidate) => candidate === name);
     if (aggregate !== undefined) return aggregate;
     if (LATER_AGGREGATES.includes(name)) throw notSupportedYet('agg', `${name} is not there yet`);
-    throw invalidParameter('agg', `has to be of ${AGGREGATES.join(', ')}`);
+    throw invalidParameter(
+      'agg',
+      `has to be of ${[...AGGREGATES, ...STATE_AGGREGATES].join(', ')}`,
+    );
   });
 }
 
@@ -235,8 +268,12 @@ function refuseWithRaw(reader: ParameterReader, isRaw: boolean): void {
 export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQuery {
   const choice = readChoice(reader);
   const { startUs, endUs } = readDomain(reader, nowUs);
-  const resolution = readResolution(reader, endUs - startUs);
-  refuseWithRaw(reader, resolution.kind === 'raw');
+  const states = readStates(reader);
+  const resolution: Division =
+    states === 'intervals'
+      ? { kind: 'raw', limit: LIMIT_DEFAULT }
+      : readResolution(reader, endUs - startUs);
+  refuseWithRaw(reader, resolution.kind === 'raw' && states === undefined);
   const index = oneOf(reader, 'index', ['time', 'depth']);
   if (index === 'depth') throw notSupportedYet('index', 'depth is not there yet');
   const format = oneOf(reader, 'format', [...FORMATS, ...LATER_FORMATS]);
@@ -249,7 +286,8 @@ export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQue
     endUs,
     resolution,
     offsetUs: readOffsetUs(reader),
-    aggregates: readAggregates(reader),
+    aggregates: states === undefined ? readAggregates(reader) : [],
+    states,
     fill: oneOf(reader, 'fill', FILLS) ?? 'none',
     limited: reader.one('limit') !== undefined,
     page: reader.one('page'),

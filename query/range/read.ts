@@ -9,6 +9,7 @@ import { cutDomain } from './cut.ts';
 import type { Page } from './page.ts';
 import type { RangeQuery } from './parameters.ts';
 import { shiftAnswer } from './shift.ts';
+import { cutIntervals, intervalStepMs, statesRequest } from './states.ts';
 import { needsStats, type SeriesTable, tablesOf } from './table.ts';
 
 export interface RangeSources {
@@ -19,7 +20,7 @@ export interface RangeSources {
 /** The part of a range's parameters that says what is read. */
 export type RangeQuestion = Pick<
   RangeQuery,
-  'startUs' | 'endUs' | 'resolution' | 'offsetUs' | 'aggregates' | 'fill'
+  'startUs' | 'endUs' | 'resolution' | 'offsetUs' | 'aggregates' | 'states' | 'fill'
 >;
 
 export interface RangeResult {
@@ -36,6 +37,14 @@ function requestOf(
   grant: Grant,
   nowUs: number,
 ): { readonly request: RangeRequest; readonly stepMs: number | null } {
+  if (query.states !== undefined) {
+    const asked = statesRequest(query.states, series, grant, nowUs);
+    const { stepMs, ...cut } =
+      query.states === 'intervals'
+        ? cutIntervals(query, grant, nowUs)
+        : cutDomain(query, grant, series.length, nowUs);
+    return { request: { series, ...cut, ...asked }, stepMs };
+  }
   const { stepMs, ...cut } = cutDomain(query, grant, series.length, nowUs);
   return { request: { series, ...cut, stats: needsStats(query.aggregates) }, stepMs };
 }
@@ -77,7 +86,8 @@ export async function readRange(
       ? await nothing(request, feed)
       : await rangeReader.read(request);
   const shown = shiftAnswer(answer, query.offsetUs);
-  return { answer: shown, tables: tablesOf(shown, query), stepMs };
+  const told = request.states?.as === 'intervals' ? (intervalStepMs(answer) ?? stepMs) : stepMs;
+  return { answer: shown, tables: tablesOf(shown, query), stepMs: told };
 }
 
 /**

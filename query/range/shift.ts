@@ -9,7 +9,11 @@ function shiftBuckets(buckets: Buckets, offsetUs: number): Buckets {
 
 function shiftColumns(columns: RangeColumns, offsetUs: number): RangeColumns {
   const later = (times: Float64Array) => times.map((us) => us + offsetUs);
+  if (columns.kind === 'intervals') {
+    return { ...columns, start: later(columns.start), end: later(columns.end) };
+  }
   const t = later(columns.t);
+  if (columns.kind === 'time_in_state') return { ...columns, t };
   if (columns.kind === 'raw') return { ...columns, t };
   const ends = { t, tFirst: later(columns.tFirst), tLast: later(columns.tLast) };
   if (columns.kind === 'state') return { ...columns, ...ends };

@@ -7,6 +7,7 @@ import type {
   RangeColumns,
   StateColumns,
 } from '../../store/range/range.ts';
+import type { IntervalColumns, TimeInStateColumns } from '../../store/range/states.ts';
 import type { Series } from '../../store/series.ts';
 import type { Aggregate, Fill } from './parameters.ts';
 
@@ -15,14 +16,14 @@ export type Cells = Float64Array | readonly (string | null)[];
 
 export interface Column {
   readonly name: string;
-  /** Times are µs since 1970 UTC. */
-  readonly kind: 'time' | 'value';
+  /** Times are µs since 1970 UTC; `json` has values as JSON texts. */
+  readonly kind: 'time' | 'value' | 'json';
   readonly cells: Cells;
 }
 
 export interface SeriesTable {
   readonly series: Series;
-  /** The first is `t`; all are of one length. `q` is last, and only where some point is not good. */
+  /** The first is `t`, but of intervals; all are of one length. `q` is last, and only where some point is not good. */
   readonly columns: readonly Column[];
 }
 
@@ -146,13 +147,35 @@ function fillGaps(columns: readonly Column[], fill: Fill, answer: RangeAnswer): 
   return [time('t', grid), ...filled];
 }
 
+function intervals({ value: values, start, end }: IntervalColumns): Column[] {
+  return [value('value', values), time('start', start), time('end', end)];
+}
+
+function timeInState({ t, states }: TimeInStateColumns): Column[] {
+  return [time('t', t), { name: 'time_in_state', kind: 'json', cells: states }];
+}
+
+function columnsOf(
+  columns: RangeColumns,
+  { aggregates, fill }: TableOptions,
+  answer: RangeAnswer,
+): readonly Column[] {
+  switch (columns.kind) {
+    case 'raw':
+      return rawColumns(columns);
+    case 'intervals':
+      return intervals(columns);
+    case 'time_in_state':
+      return fillGaps(timeInState(columns), fill, answer);
+    default:
+      return fillGaps(bucketColumns(columns, aggregates), fill, answer);
+  }
+}
+
 /** The tables of an answer, in its order. */
 export function tablesOf(answer: RangeAnswer, options: TableOptions): SeriesTable[] {
   return answer.series.map(({ series, columns }) => ({
     series,
-    columns:
-      columns.kind === 'raw'
-        ? rawColumns(columns)
-        : fillGaps(bucketColumns(columns, options.aggregates), options.fill, answer),
+    columns: columnsOf(columns, options, answer),
   }));
 }

@@ -2,6 +2,7 @@
 import type { Position } from '../../lib/feed/feed.ts';
 import type { Series } from '../series.ts';
 import type { Buckets } from './buckets.ts';
+import type { IntervalColumns, TimeInStateColumns } from './states.ts';
 
 /** How the domain is divided. `raw` gives points; the others give buckets. */
 export type RangeResolution =
@@ -31,11 +32,22 @@ export interface RangeRequest {
   readonly path?: boolean;
   /** Counts of values, for percentiles. */
   readonly sketch?: boolean;
+  /** What series of states are asked instead; those of numbers are not read then. */
+  readonly states?: StatesRequest;
   /** Points before this are not looked at, also where the one before a bucket is asked for. */
   readonly earliestUs?: number;
   /** Ends the reading: what runs is cancelled where the engine can, what waits is not begun. */
   readonly signal?: AbortSignal;
 }
+
+/**
+ * How long states held: as intervals, which begin at edges of the resolution's buckets, or anywhere where it is raw; or
+ * by bucket. Nothing holds beyond now. Where there would be more than `intervalsMax` intervals over all series, they are
+ * told more coarsely, and the answer's buckets say how.
+ */
+export type StatesRequest =
+  | { readonly as: 'intervals'; readonly nowUs: number; readonly intervalsMax: number }
+  | { readonly as: 'time_in_state'; readonly nowUs: number };
 
 /** A stretch of the domain and the level that served it: `raw` or a rollup's level. */
 export interface RangeSegment {
@@ -85,13 +97,15 @@ export interface RawColumns {
 export type RangeColumns =
   | ({ readonly kind: 'm4' } & M4Columns)
   | ({ readonly kind: 'state' } & StateColumns)
-  | ({ readonly kind: 'raw' } & RawColumns);
+  | ({ readonly kind: 'raw' } & RawColumns)
+  | ({ readonly kind: 'intervals' } & IntervalColumns)
+  | ({ readonly kind: 'time_in_state' } & TimeInStateColumns);
 
 export interface RangeAnswer {
   /** The domain really served: snapped outward to whole buckets. */
   readonly startUs: number;
   readonly endUs: number;
-  /** What was asked for may be less: these are what the domain is made of. null for raw. */
+  /** What was asked for may be less: these are what the domain is made of. null for raw and for exact intervals. */
   readonly buckets: Buckets | null;
   /** The coarsest level used, or `raw`. */
   readonly level: string;

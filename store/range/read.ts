@@ -24,6 +24,7 @@ import {
 import { overlaySegments, planRange, RAW_LEVEL, type RangePlan, type RollupState } from './plan.ts';
 import type { RangeAnswer, RangeColumns, RangeRequest, RangeSegment } from './range.ts';
 import { readRawPage } from './raw-page.ts';
+import { readStates } from './read-states.ts';
 import { stepForWidth } from './step.ts';
 
 export interface RangeReader {
@@ -73,7 +74,12 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
   return {
     async read(request) {
       const position = await feed.position();
-      const { resolution, startUs, endUs } = request;
+      const { resolution, startUs, endUs, states } = request;
+      if (states !== undefined) {
+        const reader = readEach(database, request.signal);
+        const answer = await readStates(reader, request, states, count);
+        return { ...answer, complete: true, position };
+      }
       if (resolution.kind === 'raw') {
         const reader = readEach(database, request.signal);
         const page = await readRawPage(reader, request, resolution, count);
