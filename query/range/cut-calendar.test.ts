@@ -4,6 +4,7 @@ import { Temporal } from 'temporal-polyfill';
 import { describe, expect, it } from 'vitest';
 import type { Grant, Obligations } from '../../policies/grant.ts';
 import { type Asked, cutDomain } from './cut.ts';
+import type { Division } from './parameters.ts';
 
 const DAY_US = 86_400_000_000;
 const DAY_MS = DAY_US / 1_000;
@@ -114,10 +115,14 @@ describe('calendar buckets under obligations', () => {
 
   it('of millennia are refused before anybody looks for their edges', () => {
     const sinceMs = performance.now();
-    const resolution = {
-      ...{ kind: 'calendar', unit: 'day', count: 1, stepMs: DAY_MS, zone: 'Europe/Oslo' },
-    } as const;
-    const query = {
+    const resolution: Division = {
+      kind: 'calendar',
+      unit: 'day',
+      count: 1,
+      stepMs: DAY_MS,
+      zone: 'Europe/Oslo',
+    };
+    const query: Asked = {
       startUs: -700_000 * DAY_US,
       endUs: 2_900_000 * DAY_US,
       offsetUs: 0,
