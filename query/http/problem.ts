@@ -26,6 +26,8 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   uri_too_long: [414, 'The URL is too long'],
   too_costly: [422, 'The request is too costly'],
   upgrade_required: [426, 'A WebSocket or an event stream is needed'],
+  // Nobody is told: the status is for the log and the metrics.
+  client_gone: [499, 'The client went away'],
   too_many_requests: [429, 'Too much was asked for'],
   too_many_connections: [429, 'Too many connections'],
   headers_too_large: [431, 'The headers are too large'],

@@ -62,6 +62,8 @@ export interface RequestFacts {
 interface Access {
   readonly claims: Claims;
   readonly grant: Grant;
+  /** Fires when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
 }
 
 /** A request that was read and found well-formed, waiting for its decision. */

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { TailraceError } from '../../lib/errors.ts';
 import type { Body } from './body.ts';
 import type { HttpResponse } from './engine.ts';
 import { chooseEncoding, type Encoding } from './negotiate.ts';
@@ -46,6 +47,10 @@ export interface Exchange {
   gone: boolean;
   /** Called once when the client goes away before the answer is complete. */
   onGone: (() => void) | undefined;
+  /** Fires when the client goes away, or is answered that it took too long: nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Fires the signal. */
+  abandon(cause: Error): void;
   /** Resolves when the client has taken the whole answer, or went away. */
   readonly over: Promise<void>;
   finish(): void;
@@ -59,8 +64,10 @@ export function beginExchange(res: HttpResponse): Exchange {
   const over = new Promise<void>((resolve) => {
     settle = resolve;
   });
+  const abandoned = new AbortController();
   const exchange: Exchange = {
-    ...{ res, over, gone: false, onGone: undefined, body: undefined },
+    ...{ res, over, gone: false, onGone: undefined, body: undefined, signal: abandoned.signal },
+    abandon: (cause) => abandoned.abort(cause),
     finish() {
       exchange.gone = true;
       exchange.body?.discard();
@@ -69,6 +76,7 @@ export function beginExchange(res: HttpResponse): Exchange {
   };
   res.onAborted(() => {
     exchange.finish();
+    exchange.abandon(new TailraceError('client_gone', 'The client went away.'));
     exchange.onGone?.();
   });
   return exchange;

@@ -61,6 +61,7 @@ async function callRoute(
   authority: Authority,
   nowMs: number,
   account: Account,
+  signal: AbortSignal,
 ): Promise<AnyReply> {
   if (route.grant === 'public') return route.handle(request);
   if (route.grant === 'loopback') {
@@ -75,15 +76,16 @@ async function callRoute(
   const labels = target === undefined ? undefined : { tenant: claims.tenant, ...target };
   const grant = authority.ask(route.grant.action, claims, facts, nowMs, { labels });
   account.grant = grant;
-  return prepared.handle({ claims, grant: requireAllowed(grant) });
+  return prepared.handle({ claims, grant: requireAllowed(grant), signal });
 }
 
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
+function within<T>(ms: number, exchange: Exchange, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new TailraceError('timeout', `No answer within ${ms / 1_000} s.`)),
-      ms,
-    );
+    const timer = setTimeout(() => {
+      const cause = new TailraceError('timeout', `No answer within ${ms / 1_000} s.`);
+      reject(cause);
+      exchange.abandon(cause);
+    }, ms);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
@@ -126,7 +128,9 @@ export function createService(options: ServeOptions): Service {
     const body = await exchange.body?.whole;
     account.admission?.charge(body?.length ?? 0);
     const complete = body === undefined ? request : { ...request, body };
-    return within(TIMEOUT_MS, callRoute(route, complete, authority, clock(), account));
+    const { signal } = exchange;
+    const called = callRoute(route, complete, authority, clock(), account, signal);
+    return within(TIMEOUT_MS, exchange, called);
   }
 
   async function answer(exchange: Exchange, request: Request): Promise<void> {
