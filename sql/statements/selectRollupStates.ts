@@ -1,12 +1,13 @@
 import type { Reading } from '../snapshot.ts';
 
 const SELECT_ROLLUP_STATES = `
-select name, level, ordinal, bucket_ms::float8 as bucket_ms,
+select name, family, level, ordinal, bucket_ms::float8 as bucket_ms,
   date_part('epoch', materialised_before) as materialised_before_s
-from tailrace.rollup where family = 'm4' and maintained order by ordinal`;
+from tailrace.rollup where maintained order by ordinal`;
 
 interface RollupRow {
   readonly name: string;
+  readonly family: RollupStateRow['family'];
   readonly level: string;
   readonly ordinal: number;
   readonly bucket_ms: number;
@@ -15,6 +16,7 @@ interface RollupRow {
 
 export interface RollupStateRow {
   readonly name: string;
+  readonly family: 'm4' | 'path' | 'sketch';
   readonly level: string;
   readonly ordinal: number;
   readonly bucketUs: number;
@@ -22,11 +24,12 @@ export interface RollupStateRow {
   readonly materialisedBeforeUs: number;
 }
 
-/** The maintained rollups of the m4 family. */
+/** The maintained rollups of every family. */
 export async function selectRollupStates(sql: Reading): Promise<RollupStateRow[]> {
   const rows = await sql.unsafe<RollupRow[]>(SELECT_ROLLUP_STATES);
   return rows.map((row) => ({
     name: row.name,
+    family: row.family,
     level: row.level,
     ordinal: row.ordinal,
     bucketUs: row.bucket_ms * 1000,

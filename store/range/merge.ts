@@ -4,13 +4,13 @@ import { type Buckets, bucketFinder, edgeUs } from './buckets.ts';
 import type { M4Columns, StateColumns, StatsColumns } from './range.ts';
 
 /** Buckets of one series on their way, a slot each; tFirst is Infinity where a bucket holds nothing. */
-export interface M4Table extends Omit<M4Columns, 't' | 'stats'> {
+export interface M4Table extends Omit<M4Columns, 't' | 'stats' | 'path' | 'quantiles'> {
   readonly buckets: Buckets;
   readonly stats: StatsColumns | undefined;
 }
 
 /** Rollup rows, column by column; the stats columns are read only by a table that keeps stats. */
-export type M4Rows = Omit<M4Columns, 't' | 'stats'> & StatsColumns;
+export type M4Rows = Omit<M4Columns, 't' | 'stats' | 'path' | 'quantiles'> & StatsColumns;
 
 /** An empty table. */
 export function createM4Table(buckets: Buckets, stats: boolean): M4Table {
@@ -87,7 +87,8 @@ export function addM4Rows(table: M4Table, rows: M4Rows): void {
 /** Rollups leave values beyond this out of their sums, whose squares would overflow; raw points must do the same. */
 const SUMMABLE_MAX = 1e140;
 
-function summable(value: number): number {
+/** The value, or NaN for one that rollups leave out of their sums. */
+export function summable(value: number): number {
   return Math.abs(value) <= SUMMABLE_MAX ? value : Number.NaN;
 }
 
@@ -115,7 +116,7 @@ function mergeStats(
 
 /** The buckets that hold points, in the order of time. */
 export function m4Columns(table: M4Table): M4Columns {
-  const slots = filledSlots(table.tFirst);
+  const slots = filledSlots(table);
   const pick = (column: Float64Array) => slots.map((slot) => column[slot]!);
   const { stats } = table;
   return {
@@ -134,8 +135,8 @@ export function m4Columns(table: M4Table): M4Columns {
   };
 }
 
-/** Slot numbers as floats: what is picked by them is a column of floats again. */
-function filledSlots(tFirst: Float64Array): Float64Array {
+/** Slots that hold points. Their numbers are floats: what is picked by them is a column of floats again. */
+export function filledSlots({ tFirst }: Pick<M4Table, 'tFirst'>): Float64Array {
   const slots = new Float64Array(tFirst.length);
   let filled = 0;
   for (let slot = 0; slot < tFirst.length; slot++) {

@@ -1,6 +1,7 @@
 // The path of a series through its buckets: areas under its line and the increase of a counter, which need the points
 // in their order, and of each bucket the one before it. Times are µs since 1970 UTC, areas value × µs.
 import { type Buckets, bucketFinder } from './buckets.ts';
+import { summable } from './merge.ts';
 
 /** Runs of points, as rollups keep them: each lies within one bucket of a rollup, in the order of time. */
 export interface PathRows {
@@ -35,8 +36,8 @@ export interface PathTable {
   readonly increase: Float64Array;
   /** Time of the last point before the bucket; NaN where there is none. */
   readonly tBefore: Float64Array;
-  /** The newest point so far. */
-  newest: PathPoint | undefined;
+  /** The newest point so far; its time is NaN where there is none. */
+  readonly newest: { timeUs: number; value: number };
 }
 
 /** An empty table; `before` is the last point before the domain, where there is one that may count. */
@@ -52,13 +53,14 @@ export function createPathTable(buckets: Buckets, before: PathPoint | undefined)
     stepArea: column(0),
     increase: column(0),
     tBefore: column(Number.NaN),
-    newest: before,
+    newest: { ...(before ?? { timeUs: Number.NaN, value: Number.NaN }) },
   };
 }
 
-/** What a counter rose by from one value to the next. */
+/** What a counter rose by from one value to the next; NaN where either is too large to be summed, as rollups have it. */
 export function increaseOf(before: number, value: number): number {
-  return value >= before ? value - before : value;
+  const [from, to] = [summable(before), summable(value)];
+  return to >= from ? to - from : to + 0 * from;
 }
 
 /** Adds runs that are later than all that was added before, in their order. */
@@ -86,28 +88,29 @@ export function addPathPoints(table: PathTable, timesUs: Float64Array, values: F
 
 /** The way from the newest point to the next one: its increase counts in the bucket that it ends in, its area within one. */
 function joinTo(table: PathTable, slot: number, timeUs: number, value: number): void {
-  const { newest } = table;
+  const { timeUs: fromUs, value: from } = table.newest;
   if (Number.isNaN(table.tFirst[slot]!)) {
     table.tFirst[slot] = timeUs;
     table.first[slot] = value;
-    if (newest === undefined) return;
-    table.tBefore[slot] = newest.timeUs;
-    table.increase[slot] = increaseOf(newest.value, value);
+    if (Number.isNaN(fromUs)) return;
+    table.tBefore[slot] = fromUs;
+    table.increase[slot] = increaseOf(from, value);
     return;
   }
-  const { timeUs: fromUs, value: from } = newest!;
-  table.area[slot]! += ((timeUs - fromUs) * (from + value)) / 2;
-  table.stepArea[slot]! += (timeUs - fromUs) * from;
+  const spanUs = timeUs - fromUs;
+  table.area[slot]! += (spanUs * (summable(from) + summable(value))) / 2;
+  table.stepArea[slot]! += spanUs * summable(from);
   table.increase[slot]! += increaseOf(from, value);
 }
 
 function end(table: PathTable, slot: number, timeUs: number, value: number): void {
   table.tLast[slot] = timeUs;
   table.last[slot] = value;
-  table.newest = { timeUs, value };
+  table.newest.timeUs = timeUs;
+  table.newest.value = value;
 }
 
-/** What is asked of a bucket's path: one entry for each bucket that holds points, NaN for none. */
+/** What is asked of a bucket's path; NaN for none. */
 export interface PathColumns {
   /** Time-weighted mean between the bucket's first and last point, along straight lines. */
   readonly twa: Float64Array;
@@ -120,19 +123,17 @@ export interface PathColumns {
 
 const US_PER_S = 1e6;
 
-export function pathColumns(table: PathTable): PathColumns {
-  const slots = Float64Array.from(table.tFirst.keys()).filter(
-    (slot) => !Number.isNaN(table.tFirst[slot]!),
-  );
+/** One entry for each of some slots; one without points has none. */
+export function pathColumns(table: PathTable, slots: Float64Array): PathColumns {
+  const spanOf = (slot: number) => table.tLast[slot]! - table.tFirst[slot]!;
   const mean = (area: Float64Array) =>
-    slots.map((slot) => {
-      const spanUs = table.tLast[slot]! - table.tFirst[slot]!;
-      return spanUs === 0 ? table.last[slot]! : area[slot]! / spanUs;
-    });
+    slots.map((slot) => (spanOf(slot) === 0 ? table.last[slot]! : area[slot]! / spanOf(slot)));
   return {
     twa: mean(table.area),
     twaStep: mean(table.stepArea),
-    delta: slots.map((slot) => table.increase[slot]!),
+    delta: slots.map((slot) =>
+      Number.isNaN(table.tFirst[slot]!) ? Number.NaN : table.increase[slot]!,
+    ),
     rate: slots.map((slot) => {
       const before = table.tBefore[slot]!;
       const fromUs = Number.isNaN(before) ? table.tFirst[slot]! : before;

@@ -5,7 +5,7 @@ import { type Buckets, domainOf, isMadeOf } from './buckets.ts';
 import type { RangeSegment } from './range.ts';
 import { ceilToStep, floorToStep } from './step.ts';
 
-/** A maintained rollup of the m4 family as a snapshot sees it. */
+/** A maintained rollup as a snapshot sees it; a plan is made of those of one family. */
 export interface RollupState {
   /** Name of its relation in the schema tailrace. */
   readonly name: string;

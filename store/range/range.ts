@@ -2,6 +2,8 @@
 import type { Position } from '../../lib/feed/feed.ts';
 import type { Series } from '../series.ts';
 import type { Buckets } from './buckets.ts';
+import type { PathColumns } from './path.ts';
+import type { QuantileColumns } from './sketch.ts';
 import type { IntervalColumns, TimeInStateColumns } from './states.ts';
 
 /** How the domain is divided. `raw` gives points; the others give buckets. */
@@ -67,8 +69,10 @@ export interface M4Columns {
   readonly tMin: Float64Array;
   readonly max: Float64Array;
   readonly tMax: Float64Array;
-  /** Present if the request asked for them. */
+  /** These are present if the request asked for them. */
   readonly stats?: StatsColumns;
+  readonly path?: PathColumns;
+  readonly quantiles?: QuantileColumns;
 }
 
 export interface StatsColumns {

@@ -4,26 +4,15 @@ import { TailraceError } from '../../lib/errors.ts';
 import type { Feed } from '../../lib/feed/feed.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { type Readable, type Reading, readEach, readSnapshot } from '../../sql/snapshot.ts';
-import { selectDirtyRanges } from '../../sql/statements/selectDirtyRanges.ts';
-import { selectReadings, selectStateReadings } from '../../sql/statements/selectReadings.ts';
-import { selectRollupRows } from '../../sql/statements/selectRollupRows.ts';
-import { selectRollupStates } from '../../sql/statements/selectRollupStates.ts';
+import { selectStateReadings } from '../../sql/statements/selectReadings.ts';
 import { type Ends, readEnds } from '../ends.ts';
 import type { Series } from '../series.ts';
 import { type Buckets, domainOf, resolveBuckets } from './buckets.ts';
-import {
-  addM4Rows,
-  addPoints,
-  addStates,
-  createM4Table,
-  createStateTable,
-  type M4Table,
-  m4Columns,
-  stateColumns,
-} from './merge.ts';
-import { overlaySegments, planRange, RAW_LEVEL, type RangePlan, type RollupState } from './plan.ts';
+import { addStates, createStateTable, stateColumns } from './merge.ts';
+import { overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
 import type { RangeAnswer, RangeColumns, RangeRequest, RangeSegment } from './range.ts';
 import { readRawPage } from './raw-page.ts';
+import { readFamilies } from './read-families.ts';
 import { readStates } from './read-states.ts';
 import { stepForWidth } from './step.ts';
 
@@ -105,7 +94,7 @@ type Bucketed = Omit<RangeAnswer, 'complete' | 'position' | 'next'>;
 
 /** What one snapshot gave. */
 interface Part {
-  readonly plan: RangePlan;
+  readonly segments: readonly RangeSegment[];
   readonly rollups: readonly RollupState[];
   readonly columns: readonly RangeColumns[];
 }
@@ -148,68 +137,19 @@ async function readPart(
   buckets: Buckets,
   count: (rows: number) => void,
 ): Promise<Part> {
-  const { startUs, endUs, stats = false } = request;
   const ids = request.series.filter(({ kind }) => kind === 'number').map(({ id }) => id);
-  const [rollups, dirty] =
-    ids.length === 0
-      ? [[], []]
-      : await Promise.all([
-          selectRollupStates(snapshot),
-          selectDirtyRanges(snapshot, ids, startUs, endUs),
-        ]);
-  const plan = planRange({ buckets, rollups, dirty });
-
-  const tables = new Map(ids.map((id) => [id, createM4Table(buckets, stats)] as const));
-  const names = new Map(rollups.map(({ level, name }) => [level, name]));
-  // Sent one after another without waiting: the connection answers them in turn.
-  await Promise.all(
-    plan.segments.map((segment) =>
-      readSegment(snapshot, segment, names.get(segment.level), tables, stats, count),
-    ),
-  );
+  const numbers =
+    ids.length === 0 ? undefined : await readFamilies(snapshot, request, ids, buckets, count);
   const columns: RangeColumns[] = [];
   for (const series of request.series) {
-    const table = tables.get(series.id);
+    const found = numbers?.columns.get(series.id);
     columns.push(
-      table === undefined
+      found === undefined
         ? await readStateBuckets(snapshot, series, request, buckets, count)
-        : { kind: 'm4', ...m4Columns(table) },
+        : { kind: 'm4', ...found },
     );
   }
-  return { plan, rollups, columns };
-}
-
-/** Adds one segment's rows to the tables of their series. */
-async function readSegment(
-  snapshot: Reading,
-  { startUs, endUs }: RangeSegment,
-  rollup: string | undefined,
-  tables: ReadonlyMap<number, M4Table>,
-  stats: boolean,
-  count: (rows: number) => void,
-): Promise<void> {
-  const ids = [...tables.keys()];
-  if (ids.length === 0) return;
-  if (rollup !== undefined) {
-    for (const rows of await selectRollupRows(snapshot, rollup, ids, startUs, endUs, stats)) {
-      addM4Rows(tables.get(rows.seriesId)!, rows);
-      count(rows.tFirst.length);
-    }
-    return;
-  }
-  const scan = { endUs, limit: POINTS_A_STATEMENT, qualities: false };
-  let pending = await selectReadings(snapshot, { ...scan, seriesIds: ids, startUs });
-  while (pending.length > 0) {
-    const following: typeof pending = [];
-    for (const { seriesId, timesUs, values } of pending) {
-      addPoints(tables.get(seriesId)!, timesUs, values);
-      count(timesUs.length);
-      if (timesUs.length < POINTS_A_STATEMENT) continue;
-      const rest = { ...scan, seriesIds: [seriesId], startUs: timesUs.at(-1)! + 1 };
-      following.push(...(await selectReadings(snapshot, rest)));
-    }
-    pending = following;
-  }
+  return { segments: numbers?.segments ?? [], rollups: numbers?.rollups ?? [], columns };
 }
 
 /** A state series has no rollups: text has no extremes, and it changes seldom. */
@@ -239,7 +179,7 @@ function combinedLevels(
   buckets: Buckets,
 ): Pick<RangeAnswer, 'level' | 'segments'> {
   const numbers = parts.filter((part) => part.rollups.length > 0);
-  const [first, ...others] = numbers.map((part) => part.plan.segments);
+  const [first, ...others] = numbers.map((part) => part.segments);
   if (first === undefined) return planRange({ buckets, rollups: [], dirty: [] });
   const bucketUs = new Map(
     numbers.flatMap((part) => part.rollups.map((rollup) => [rollup.level, rollup.bucketUs])),

@@ -19,8 +19,8 @@ export function sketchBucket(value: number): number {
 /** The middle of a bucket, within 1 % of every value in it. */
 export function sketchValue(bucket: number): number {
   if (bucket === 0) return 0;
-  const upper = GAMMA ** (Math.abs(bucket) - OFFSET);
-  return (Math.sign(bucket) * 2 * upper) / (1 + GAMMA);
+  const middle = GAMMA ** (Math.abs(bucket) - OFFSET - 1) * ((2 * GAMMA) / (1 + GAMMA));
+  return Math.sign(bucket) * Math.min(middle, Number.MAX_VALUE);
 }
 
 /** Counts of one series' values, a map for each bucket of the domain that holds any. */
@@ -64,35 +64,67 @@ export function addSketchRows(table: SketchTable, rows: SketchRows): void {
   }
 }
 
-/** The values at some ranks (0 is the least), rising, as far as they are known. */
-function valuesAt(counts: ReadonlyMap<number, number>, ranks: readonly number[]): number[] {
-  const found: number[] = [];
-  let below = 0;
-  for (const bucket of [...counts.keys()].sort((a, b) => a - b)) {
-    below += counts.get(bucket)!;
-    while (found.length < ranks.length && ranks[found.length]! < below) {
-      found.push(sketchValue(bucket));
-    }
-  }
-  return found;
+/** The quantiles that a range may be asked for. */
+export const QUANTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99 } as const;
+export type QuantileColumns = Readonly<Record<keyof typeof QUANTILES, Float64Array>>;
+
+/** The least and the greatest value of each slot, which bound its quantiles. */
+export interface Extremes {
+  readonly min: Float64Array;
+  readonly max: Float64Array;
 }
 
 /**
- * A quantile, 0 to 1, of each bucket that holds points, in their order: between two ranks on a straight line, as
- * PostgreSQL's percentile_cont and NumPy have it, and within the bucket's own extremes.
+ * The quantiles of some slots; NaN in one without points. Between two ranks they lie on a straight line, as PostgreSQL's
+ * percentile_cont and NumPy have it, and within the slot's own extremes.
  */
-export function sketchQuantiles(
+export function quantileColumns(
   table: SketchTable,
-  quantile: number,
-  min: Float64Array,
-  max: Float64Array,
-): Float64Array {
-  const filled = table.counts.filter((counts) => counts !== undefined);
-  return Float64Array.from(filled, (counts, row) => {
-    const total = [...counts.values()].reduce((sum, values) => sum + values, 0);
-    const rank = quantile * (total - 1);
-    const [low = Number.NaN, high = low] = valuesAt(counts, [Math.floor(rank), Math.ceil(rank)]);
-    const value = low + (high - low) * (rank - Math.floor(rank));
-    return Math.min(Math.max(value, min[row]!), max[row]!);
+  slots: Float64Array,
+  { min, max }: Extremes,
+): QuantileColumns {
+  const column = () => new Float64Array(slots.length);
+  const columns = { p50: column(), p90: column(), p95: column(), p99: column() };
+  for (const [row, slot] of slots.entries()) {
+    const cumulated = cumulate(table.counts[slot]);
+    for (const [name, quantile] of Object.entries(QUANTILES)) {
+      const value = valueAtQuantile(cumulated, quantile);
+      columns[name as keyof typeof QUANTILES][row] = Math.min(
+        Math.max(value, min[slot]!),
+        max[slot]!,
+      );
+    }
+  }
+  return columns;
+}
+
+/** Buckets of values, rising, and how many values lie in them and below. */
+interface Cumulated {
+  readonly valueBuckets: readonly number[];
+  readonly ranks: readonly number[];
+}
+
+function cumulate(counts: ReadonlyMap<number, number> = new Map()): Cumulated {
+  const valueBuckets = [...counts.keys()].sort((a, b) => a - b);
+  let below = 0;
+  const ranks = valueBuckets.map((bucket) => {
+    below += counts.get(bucket)!;
+    return below;
   });
+  return { valueBuckets, ranks };
+}
+
+function valueAtQuantile(cumulated: Cumulated, quantile: number): number {
+  const total = cumulated.ranks.at(-1);
+  if (total === undefined) return Number.NaN;
+  const rank = quantile * (total - 1);
+  const low = valueAtRank(cumulated, Math.floor(rank));
+  const high = valueAtRank(cumulated, Math.ceil(rank));
+  const share = rank - Math.floor(rank);
+  return low * (1 - share) + high * share;
+}
+
+/** 0 is the rank of the least value. */
+function valueAtRank({ valueBuckets, ranks }: Cumulated, rank: number): number {
+  return sketchValue(valueBuckets[ranks.findIndex((below) => rank < below)]!);
 }
