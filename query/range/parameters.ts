@@ -15,6 +15,7 @@ import {
   pagingParameters,
   wholeNumber,
 } from '../parameters.ts';
+import { readTimeoutMs, TIMEOUT_PARAMETER } from './deadline.ts';
 import { parseTimeUs } from './times.ts';
 
 const WIDTH_DEFAULT = 1_000;
@@ -111,6 +112,7 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
     description: 'What the series run over.',
     schema: { type: 'string', enum: ['time'], default: 'time' },
   },
+  TIMEOUT_PARAMETER,
 ];
 
 /** How the domain is to be divided, as the caller sees it; `stepMs` of months is that of 30 days. */
@@ -136,6 +138,7 @@ export interface RangeQuery {
   readonly limited: boolean;
   readonly page: string | undefined;
   readonly format: string | undefined;
+  readonly timeoutMs: number;
 }
 
 function readTimeUs(reader: ParameterReader, name: string, nowUs: number): number | undefined {
@@ -292,5 +295,6 @@ export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQue
     limited: reader.one('limit') !== undefined,
     page: reader.one('page'),
     format,
+    timeoutMs: readTimeoutMs(reader),
   };
 }

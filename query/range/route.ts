@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Grant } from '../../policies/grant.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
+import type { RangeReader } from '../../store/range/read.ts';
 import { requireChoice } from '../choice.ts';
 import { chooseType } from '../http/negotiate.ts';
 import { type Reply, reply } from '../http/reply.ts';
@@ -12,6 +13,7 @@ import type { DecidedRoute } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { factsOf } from '../routes/facts.ts';
 import { askedStepMs } from './cut.ts';
+import { endingWith, within } from './deadline.ts';
 import {
   type Answered,
   rangeCsv,
@@ -108,6 +110,7 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
     grant: Grant,
     nowUs: number,
     page: Page | undefined,
+    rangeReader: RangeReader,
   ): Promise<Reply> {
     const question = questionOf(request.query);
     const { startUs, endUs } = page ?? query;
@@ -115,10 +118,11 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
     const isBudgeted = grant.obligations.max_points !== undefined;
     const whole = (format === 'csv' || format === 'ndjson') && !query.limited && !isBudgeted;
     const series = requireChoice(query.choice, grant, sources.catalogue);
-    const first = await readRange(series, query, grant, sources, nowUs, page);
+    const from = { ...sources, rangeReader };
+    const first = await readRange(series, query, grant, from, nowUs, page);
     const readNext = ({ answer: { next } }: RangeResult) => {
       if (next === undefined) throw new Error('there is no next page');
-      return readRange(series, query, grant, sources, nowUs, { startUs, endUs, after: next });
+      return readRange(series, query, grant, from, nowUs, { startUs, endUs, after: next });
     };
     const { answer, tables, stepMs } = whole ? await readAll(first, readNext) : first;
     const after = whole ? undefined : answer.next;
@@ -149,7 +153,11 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
           end: (endUs - query.offsetUs) / 1_000,
           step_ms: askedStepMs(query),
         },
-        handle: ({ grant }) => answer(request, query, format, grant, nowMs * 1_000, page),
+        handle: ({ grant, signal }) =>
+          within(query.timeoutMs, signal, (ended) => {
+            const rangeReader = endingWith(sources.rangeReader, ended);
+            return answer(request, query, format, grant, nowMs * 1_000, page, rangeReader);
+          }),
       };
     },
   };
