@@ -7,14 +7,14 @@ const POSTGRES_EPOCH_US = 946_684_800_000_000;
 const EMPTY = new Float64Array(0);
 
 /** What `float8send` made, to the bit. */
-export function unpackFloat8(packed: Buffer | null): Float64Array {
-  if (packed === null) return EMPTY;
+export function unpackFloat8(packed: Buffer | null | undefined): Float64Array {
+  if (packed == null) return EMPTY;
   return new Float64Array(littleEndian8(packed));
 }
 
 /** What `timestamptz_send` made, as µs since 1970 UTC. */
-export function unpackTimestamps(packed: Buffer | null): Float64Array {
-  if (packed === null) return EMPTY;
+export function unpackTimestamps(packed: Buffer | null | undefined): Float64Array {
+  if (packed == null) return EMPTY;
   const words = new Uint32Array(littleEndian8(packed));
   const timesUs = new Float64Array(words.length / 2);
   for (let row = 0; row < timesUs.length; row++) {
@@ -25,8 +25,8 @@ export function unpackTimestamps(packed: Buffer | null): Float64Array {
 }
 
 /** What `int2send` made. */
-export function unpackInt2(packed: Buffer | null): Int16Array {
-  if (packed === null) return new Int16Array(0);
+export function unpackInt2(packed: Buffer | null | undefined): Int16Array {
+  if (packed == null) return new Int16Array(0);
   const bytes = new Uint8Array(packed).buffer;
   Buffer.from(bytes).swap16();
   return new Int16Array(bytes);
@@ -39,10 +39,22 @@ function littleEndian8(packed: Buffer): ArrayBuffer {
   return bytes;
 }
 
+/** An id that came alone. */
+export function unpackId(column: Buffer | null | undefined): number {
+  if (column == null) throw new Error('a row came without its id');
+  return column.readInt32BE(0);
+}
+
 /** What `int4send` made. */
-export function unpackInt4(packed: Buffer | null): Int32Array {
-  if (packed === null) return new Int32Array(0);
+export function unpackInt4(packed: Buffer | null | undefined): Int32Array {
+  if (packed == null) return new Int32Array(0);
   const bytes = new Uint8Array(packed).buffer;
   Buffer.from(bytes).swap32();
   return new Int32Array(bytes);
+}
+
+/** What `json_send` made: the text itself. */
+export function unpackJson<T>(packed: Buffer | null | undefined): T {
+  if (packed == null) throw new Error('a row came without its json');
+  return JSON.parse(packed.toString());
 }

@@ -1,6 +1,7 @@
 // The statements of one transaction that are under way: cancelled together, and refused once there is no use in them.
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
+import { askBinary, binaryRowsOf } from './binary-rows.ts';
 import { type BackendKey, requestCancel } from './cancel.ts';
 import type { Reading } from './snapshot.ts';
 
@@ -50,18 +51,27 @@ export function createRunning(reader: postgres.Sql): Running {
     }
   }
 
+  /** Sends a statement, unless there is no use in it any more. */
+  function send<T>(ask: () => PromiseLike<T>): Promise<T> {
+    if (refusal !== undefined) return Promise.reject(refusal.cause);
+    // The driver's query: it is a promise that knows where it runs.
+    const query = ask() as Promise<T>;
+    underWay.add(query);
+    const end = () => underWay.delete(query);
+    query.then(end, (cause: unknown) => {
+      end();
+      if (isOfConnection(cause)) refusal ??= { cause, isLost: true };
+    });
+    return query;
+  }
+
   return {
     on: (transaction) => ({
       unsafe<T extends object[]>(...statement: Parameters<Reading['unsafe']>): Promise<T> {
-        if (refusal !== undefined) return Promise.reject(refusal.cause);
-        const query = transaction.unsafe<T>(...statement);
-        underWay.add(query);
-        const end = () => underWay.delete(query);
-        query.then(end, (cause: unknown) => {
-          end();
-          if (isOfConnection(cause)) refusal ??= { cause, isLost: true };
-        });
-        return query;
+        return send<T>(() => transaction.unsafe<T>(...statement));
+      },
+      async binary(select) {
+        return binaryRowsOf(await send(() => askBinary(transaction, select)));
       },
     }),
     cancel(cause) {

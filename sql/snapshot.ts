@@ -1,5 +1,6 @@
 // Reading several things as of one moment.
 import type postgres from 'postgres';
+import { askBinary, type BinaryRow, binaryRowsOf } from './binary-rows.ts';
 import { createRunning, forever } from './running.ts';
 
 /** What has reading connections; a `Database` does. */
@@ -14,6 +15,8 @@ export interface Reading {
     parameters?: postgres.ParameterOrJSON<never>[],
     options?: postgres.UnsafeQueryOptions,
   ): Promise<T>;
+  /** Runs one select without parameters and gives its rows in binary form, for columns that are packed. */
+  binary(select: string): Promise<BinaryRow[]>;
 }
 
 /** How often a snapshot is begun that a lost connection spoiled. */
@@ -89,10 +92,17 @@ function isOfLostConnection(cause: unknown): boolean {
 
 /** A reader whose statements are each a snapshot of their own, and can be cancelled. */
 export function readEach(database: Readable, signal: AbortSignal | undefined): Reading {
-  if (signal === undefined) return database.reader;
+  const { reader } = database;
+  if (signal === undefined) {
+    return {
+      unsafe: (text, parameters, options) => reader.unsafe(text, parameters, options),
+      binary: async (select) => binaryRowsOf(await askBinary(reader, select)),
+    };
+  }
   return {
     unsafe: (text, parameters, options) =>
       readSnapshot(database, (snapshot) => snapshot.unsafe(text, parameters, options), signal),
+    binary: (select) => readSnapshot(database, (snapshot) => snapshot.binary(select), signal),
   };
 }
 

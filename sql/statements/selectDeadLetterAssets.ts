@@ -5,7 +5,7 @@ select distinct asset from tailrace.dead_letter where tenant = $1::text and asse
 
 /** The assets that a tenant's letters are for, at most `limit`. */
 export async function selectDeadLetterAssets(
-  sql: Reading,
+  sql: Pick<Reading, 'unsafe'>,
   tenant: string,
   limit: number,
 ): Promise<string[]> {

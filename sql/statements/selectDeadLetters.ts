@@ -124,7 +124,7 @@ export function deadLetterBounds(
 
 /** Letters, the newest first, at most `limit` and of at most `bytesMax` of payload, but at least one. */
 export async function selectDeadLetterRows(
-  sql: Reading,
+  sql: Pick<Reading, 'unsafe'>,
   filter: DeadLetterFilter,
   { limit, bytesMax }: { readonly limit: number; readonly bytesMax: number },
 ): Promise<DeadLetterPageRow[]> {

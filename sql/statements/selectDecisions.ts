@@ -31,7 +31,7 @@ export interface DecisionFilter {
 
 /** Decisions, the newest first; those of one moment by id, the largest first. */
 export async function selectDecisionRows(
-  sql: Reading,
+  sql: Pick<Reading, 'unsafe'>,
   filter: DecisionFilter,
 ): Promise<DecisionRow[]> {
   const { tenant, subject, action, allowed, id, startUs, endUs, before, limit } = filter;

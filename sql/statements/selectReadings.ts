@@ -1,4 +1,5 @@
-import { unpackFloat8, unpackInt2, unpackTimestamps } from '../packed.ts';
+import type { BinaryRow } from '../binary-rows.ts';
+import { unpackFloat8, unpackId, unpackInt2, unpackJson, unpackTimestamps } from '../packed.ts';
 import { idList, type Reading, timestampLiteral } from '../snapshot.ts';
 
 // One ordered scan a series, which ends at its limit: over several series at once it would have to sort them all.
@@ -45,13 +46,6 @@ export interface ReadingRows<V> {
   readonly qualities: Int16Array;
 }
 
-interface PackedRow<V> {
-  readonly series_id: number;
-  readonly times: Buffer;
-  readonly points: V;
-  readonly qualities?: Buffer;
-}
-
 /** Points of number series, for each series that has any. */
 export async function selectReadings(
   sql: Reading,
@@ -59,8 +53,8 @@ export async function selectReadings(
 ): Promise<ReadingRows<Float64Array>[]> {
   const columns = scan.qualities ? NUMBERS + QUALITIES : NUMBERS;
   const text = select('tailrace.reading', columns, literals(scan));
-  const rows = await sql.unsafe<PackedRow<Buffer>[]>(text);
-  return rows.map((row) => unpack(row, unpackFloat8(row.points)));
+  const rows = await sql.binary(text);
+  return rows.map((row) => unpack(row, unpackFloat8(row[2])));
 }
 
 /** Points of state series alike. */
@@ -70,8 +64,8 @@ export async function selectStateReadings(
 ): Promise<ReadingRows<readonly string[]>[]> {
   const columns = scan.qualities ? STATES + QUALITIES : STATES;
   const text = select('tailrace.state_reading', columns, literals(scan));
-  const rows = await sql.unsafe<PackedRow<readonly string[]>[]>(text);
-  return rows.map((row) => unpack(row, row.points));
+  const rows = await sql.binary(text);
+  return rows.map((row) => unpack(row, unpackJson<readonly string[]>(row[2])));
 }
 
 function literals(scan: ReadingScan): ScanLiterals {
@@ -83,11 +77,11 @@ function literals(scan: ReadingScan): ScanLiterals {
   };
 }
 
-function unpack<V>(row: PackedRow<unknown>, values: V): ReadingRows<V> {
+function unpack<V>([seriesId, times, , qualities]: BinaryRow, values: V): ReadingRows<V> {
   return {
-    seriesId: row.series_id,
-    timesUs: unpackTimestamps(row.times),
+    seriesId: unpackId(seriesId),
+    timesUs: unpackTimestamps(times),
     values,
-    qualities: unpackInt2(row.qualities ?? null),
+    qualities: unpackInt2(qualities),
   };
 }

@@ -1,4 +1,4 @@
-import { unpackFloat8, unpackTimestamps } from '../packed.ts';
+import { unpackFloat8, unpackId, unpackTimestamps } from '../packed.ts';
 import { idList, type Reading, timestampLiteral } from '../snapshot.ts';
 
 // No grouping to the step here: with first() and last() that took 107 ms for 18,000 rows embedded, shipping them all
@@ -16,21 +16,6 @@ group by series_id`;
 const STATS = `,
   string_agg(float8send(stats[1]), null) as count, string_agg(float8send(stats[2]), null) as sum,
   string_agg(float8send(stats[3]), null) as squares`;
-
-interface PackedRow {
-  readonly series_id: number;
-  readonly first: Buffer;
-  readonly t_first: Buffer;
-  readonly last: Buffer;
-  readonly t_last: Buffer;
-  readonly min: Buffer;
-  readonly t_min: Buffer;
-  readonly max: Buffer;
-  readonly t_max: Buffer;
-  readonly count?: Buffer;
-  readonly sum?: Buffer;
-  readonly squares?: Buffer;
-}
 
 /** Rollup rows of one series, column by column, in no order. Times are µs since 1970 UTC. */
 export interface RollupRows {
@@ -66,19 +51,19 @@ export async function selectRollupRows(
     timestampLiteral(endUs),
     stats ? STATS : '',
   );
-  const rows = await sql.unsafe<PackedRow[]>(text);
-  return rows.map((row) => ({
-    seriesId: row.series_id,
-    first: unpackFloat8(row.first),
-    tFirst: unpackTimestamps(row.t_first),
-    last: unpackFloat8(row.last),
-    tLast: unpackTimestamps(row.t_last),
-    min: unpackFloat8(row.min),
-    tMin: unpackTimestamps(row.t_min),
-    max: unpackFloat8(row.max),
-    tMax: unpackTimestamps(row.t_max),
-    count: unpackFloat8(row.count ?? null),
-    sum: unpackFloat8(row.sum ?? null),
-    squares: unpackFloat8(row.squares ?? null),
+  const rows = await sql.binary(text);
+  return rows.map(([seriesId, first, tFirst, last, tLast, min, tMin, max, tMax, ...stats]) => ({
+    seriesId: unpackId(seriesId),
+    first: unpackFloat8(first),
+    tFirst: unpackTimestamps(tFirst),
+    last: unpackFloat8(last),
+    tLast: unpackTimestamps(tLast),
+    min: unpackFloat8(min),
+    tMin: unpackTimestamps(tMin),
+    max: unpackFloat8(max),
+    tMax: unpackTimestamps(tMax),
+    count: unpackFloat8(stats[0]),
+    sum: unpackFloat8(stats[1]),
+    squares: unpackFloat8(stats[2]),
   }));
 }
