@@ -101,7 +101,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   const tails = await createTails({ ...sources, authority, limits, log, metrics });
   const interfaceRoutes = [
     seriesRoute({ ...sources, latest }),
-    rangeRoute(sources),
+    rangeRoute({ ...sources, authority }),
     latestRoute({ ...sources, latest }),
     tails.route,
     ticketsRoute({ authority, clock }),

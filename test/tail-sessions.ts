@@ -123,9 +123,12 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
   const { policy } = rules;
   const authority = createAuthority({ policy, tokens: verifier, metrics });
   const noReads = () => Promise.reject(new Error('nothing is read in this test'));
+  const noSlices = () => {
+    throw new Error('nothing is read in this test');
+  };
   const services: TailServices = {
     ...{ catalogue, feed, clock, log, authority },
-    rangeReader: { read: noReads, ends: noReads, ...rangeReader },
+    rangeReader: { read: noReads, slices: noSlices, ends: noReads, ...rangeReader },
     hub: await createHub({ feed, catalogue, clock, log }),
     limits: createLimits({ amounts: limits, metrics }),
     rechecks: createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log }),

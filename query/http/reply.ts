@@ -25,6 +25,19 @@ export interface StreamReply {
   abandon(): void;
 }
 
+/** An answer that is made while it is sent, as fast as its client takes it. */
+export interface PiecesReply {
+  readonly kind: 'pieces';
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * In order; asked for one at a time, and told to return where no more are wanted. What it throws cuts the connection:
+   * the answer is not complete. What it waits for has to heed the request's signal.
+   */
+  readonly pieces: AsyncIterable<Uint8Array | string>;
+  /** Level that serves a range, for the metrics. */
+  readonly level?: string;
+}
+
 /** The writing end of a streamed answer. Nothing here throws after the end. */
 export interface ByteStream {
   write(text: string): void;
@@ -38,7 +51,7 @@ export interface ByteStream {
   abort(): void;
 }
 
-export type AnyReply = Reply | StreamReply;
+export type AnyReply = Reply | StreamReply | PiecesReply;
 
 /** `application/json` unless `headers` say otherwise. */
 export function reply(

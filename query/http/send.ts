@@ -133,7 +133,8 @@ async function finish(reply: Reply, request: Request): Promise<Finished> {
   return { status: reply.status, headers, body: await encode(bytes, encoding) };
 }
 
-function writeHead(
+/** Writes status and headers. */
+export function writeHead(
   res: HttpResponse,
   status: number,
   headers: Readonly<Record<string, string>>,
@@ -145,7 +146,8 @@ function writeHead(
   }
 }
 
-function endWithoutBody(exchange: Exchange, reportedBytes?: number): void {
+/** Ends an answer that has no body, or whose head alone was asked for. */
+export function endWithoutBody(exchange: Exchange, reportedBytes?: number): void {
   // Told of an `undefined`, the engine writes a length of 2⁶³, with which Go's client refuses the answer.
   if (reportedBytes === undefined) exchange.res.endWithoutBody();
   else exchange.res.endWithoutBody(reportedBytes);

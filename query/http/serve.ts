@@ -10,6 +10,7 @@ import { arrive } from './arrive.ts';
 import { createBodies } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import type { HttpRequest as EngineRequest, HttpResponse } from './engine.ts';
+import { sendPieces } from './pieces.ts';
 import { isKnownProblem, problemReply } from './problem.ts';
 import { type AnyReply, emptyReply } from './reply.ts';
 import { copyRequest, isLoopback, type Request } from './request.ts';
@@ -90,16 +91,26 @@ function within<T>(ms: number, exchange: Exchange, work: Promise<T>): Promise<T>
   });
 }
 
-/** Sends an answer and gives its bytes; what a stream will send is not known yet. */
+/** Sends an answer, and charges its bytes as they are known; a stream charges its own. */
 async function send(
   exchange: Exchange,
   request: Request,
   reply: AnyReply,
   headers: Readonly<Record<string, string>>,
-): Promise<number> {
-  if (reply.kind === 'whole') return sendReply(exchange, request, reply, headers);
-  openStream(exchange, request, reply, headers);
-  return 0;
+  account: Account,
+  log: Log,
+): Promise<void> {
+  const charge = (bytes: number) => account.admission?.charge(bytes);
+  if (reply.kind === 'whole') charge(await sendReply(exchange, request, reply, headers));
+  if (reply.kind === 'stream') openStream(exchange, request, reply, headers);
+  if (reply.kind !== 'pieces') return;
+  try {
+    await sendPieces(exchange, request, reply, headers, charge);
+  } catch (thrown) {
+    if (!isKnownProblem(thrown)) throw thrown;
+    const { traceparent } = headers;
+    log.info({ err: thrown, path: request.path, traceparent }, 'an answer was cut');
+  }
 }
 
 /** Makes the service that answers every request of a registry's routes. */
@@ -160,15 +171,13 @@ export function createService(options: ServeOptions): Service {
     }
     // Paths that nobody registered are one label, or clients could make as many series as they like.
     const route = registry.templateOf(request.path) ?? 'none';
-    const headers = { ...common, ...decisionHeaders(account) };
-    const sentBytes = await send(exchange, request, reply, headers);
-    account.admission?.charge(sentBytes);
-    const durationMs = performance.now() - since;
-    const status = reply.kind === 'stream' ? 200 : reply.status;
+    const status = reply.kind === 'whole' ? reply.status : 200;
     const { traceparent } = common;
+    await send(exchange, request, reply, { ...common, ...decisionHeaders(account) }, account, log);
+    const durationMs = performance.now() - since;
     logRequest(log, account, { method: request.method, route, status, durationMs, traceparent });
-    // A stream has no end that would say anything about the server.
-    if (reply.kind === 'stream') return;
+    // How long these take says something of their clients, and nothing of the server.
+    if (reply.kind !== 'whole') return;
     seconds.observe({ route, level: reply.level ?? 'none' }, durationMs / 1_000);
     // Until then its memory is held: a reader may be slow, and ask for more meanwhile.
     await exchange.over;

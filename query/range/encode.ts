@@ -24,7 +24,8 @@ function needsCare(cells: Float64Array): boolean {
   return false;
 }
 
-function numberText(cell: number): string {
+/** A number as JSON and CSV write it; JSON has a negative zero and no NaN. */
+export function numberText(cell: number): string {
   if (Number.isNaN(cell)) return 'null';
   return Object.is(cell, -0) ? '-0' : String(cell);
 }
@@ -127,7 +128,8 @@ function columnNames(tables: readonly SeriesTable[]): string[] {
   return names.delete('q') ? [...names, 'q'] : [...names];
 }
 
-const csvText = (text: string): string =>
+/** A text as a cell of CSV. */
+export const csvText = (text: string): string =>
   /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 
 function csvCell(kind: Column['kind'], cell: Cells[number] | undefined): string {

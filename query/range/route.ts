@@ -2,14 +2,13 @@
 
 import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
-import type { Grant } from '../../policies/grant.ts';
+import type { Claims, Grant } from '../../policies/grant.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
-import type { RangeReader } from '../../store/range/read.ts';
 import { requireChoice } from '../choice.ts';
 import { chooseType } from '../http/negotiate.ts';
-import { type Reply, reply } from '../http/reply.ts';
+import { type AnyReply, type Reply, reply } from '../http/reply.ts';
 import type { Request } from '../http/request.ts';
-import type { DecidedRoute } from '../http/routes.ts';
+import type { DecidedRoute, RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { factsOf } from '../routes/facts.ts';
 import { askedStepMs } from './cut.ts';
@@ -31,10 +30,9 @@ import {
   type RangeQuery,
   readRangeQuery,
 } from './parameters.ts';
-import { type RangeResult, type RangeSources, readRange } from './read.ts';
-
-/** Points of a CSV or NDJSON that nobody limited; read in pages, and answered as one. */
-const UNLIMITED_POINTS_MAX = 2_000_000;
+import { isStreamFormat, rawStreamReply } from './raw-stream.ts';
+import { type RangeSources, readRange } from './read.ts';
+import { type StillAllowedSources, stillAllowed } from './still-allowed.ts';
 
 const TYPE_OF: Readonly<Record<Format, string>> = {
   json: 'application/json',
@@ -53,38 +51,22 @@ function formatOf(query: RangeQuery, accept: string | undefined): Format {
   throw new TailraceError('not_acceptable', `A range comes as ${TYPES.join(', ')}.`);
 }
 
-/** All pages of raw points as one result. */
-async function readAll(
-  first: RangeResult,
-  readNext: (result: RangeResult) => Promise<RangeResult>,
-): Promise<RangeResult> {
-  const tables = [...first.tables];
-  let result = first;
-  while (result.answer.next !== undefined) {
-    result = await readNext(result);
-    tables.push(...result.tables);
-    const points = tables.reduce((sum, table) => sum + (table.columns[0]?.cells.length ?? 0), 0);
-    if (points > UNLIMITED_POINTS_MAX) {
-      throw new TailraceError(
-        'too_costly',
-        `More than ${UNLIMITED_POINTS_MAX} points: give a limit and follow Link, or ask for a step.`,
-        { details: { parameter: 'limit', step: '1m' } },
-      );
-    }
-  }
-  return { ...result, tables };
-}
-
 function linkTo(request: Request, next: string): string {
   const query = new URLSearchParams(request.query);
   query.set('page', next);
   return `<${request.path}?${query}>; rel="next"`;
 }
 
+function typeHeader(format: Format) {
+  return {
+    'Content-Type': format === 'csv' ? 'text/csv; charset=utf-8; header=present' : TYPE_OF[format],
+  };
+}
+
 function encode(format: Format, answered: Answered, request: Request): Reply {
   const { tables, next, answer } = answered;
   const headers = {
-    'Content-Type': format === 'csv' ? 'text/csv; charset=utf-8; header=present' : TYPE_OF[format],
+    ...typeHeader(format),
     ...(next === undefined ? {} : { Link: linkTo(request, next) }),
   };
   const { level } = answer;
@@ -97,8 +79,17 @@ function encode(format: Format, answered: Answered, request: Request): Reply {
 }
 
 export interface RangeRouteSources extends RangeSources {
+  readonly authority: StillAllowedSources['authority'];
   readonly catalogue: Catalogue;
   readonly clock: Clock;
+}
+
+/** A request with what was decided on it. */
+interface Decided {
+  readonly claims: Claims;
+  readonly grant: Grant;
+  readonly facts: RequestFacts;
+  readonly signal: AbortSignal;
 }
 
 /** Makes the route. */
@@ -107,27 +98,30 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
     request: Request,
     query: RangeQuery,
     format: Format,
-    grant: Grant,
+    decided: Decided,
     nowUs: number,
     page: Page | undefined,
-    rangeReader: RangeReader,
-  ): Promise<Reply> {
-    const question = questionOf(request.query);
-    const { startUs, endUs } = page ?? query;
-    // Under a budget of points these are paged as well: all pages together would be more than one answer may have.
-    const isBudgeted = grant.obligations.max_points !== undefined;
-    const whole = (format === 'csv' || format === 'ndjson') && !query.limited && !isBudgeted;
+  ): Promise<AnyReply> {
+    const { grant, signal } = decided;
     const series = requireChoice(query.choice, grant, sources.catalogue);
-    const from = { ...sources, rangeReader };
-    const first = await readRange(series, query, grant, from, nowUs, page);
-    const readNext = ({ answer: { next } }: RangeResult) => {
-      if (next === undefined) throw new Error('there is no next page');
-      return readRange(series, query, grant, from, nowUs, { startUs, endUs, after: next });
-    };
-    const { answer, tables, stepMs } = whole ? await readAll(first, readNext) : first;
-    const after = whole ? undefined : answer.next;
+    const result = await within(query.timeoutMs, signal, (ended) => {
+      const rangeReader = endingWith(sources.rangeReader, ended);
+      return readRange(series, query, grant, { ...sources, rangeReader }, nowUs, page);
+    });
+    const { next: after } = result.answer;
+    // Under a budget of points these are paged as well: all pages together would be more than one answer may have.
+    const isPaged = query.limited || grant.obligations.max_points !== undefined;
+    if (after !== undefined && !isPaged && isStreamFormat(format)) {
+      return rawStreamReply({
+        ...{ format, headers: typeHeader(format), first: result, next: after },
+        ...{ offsetUs: query.offsetUs, rangeReader: sources.rangeReader, signal },
+        check: stillAllowed({ ...decided, series }, sources),
+      });
+    }
+    const { startUs, endUs } = page ?? query;
+    const question = questionOf(request.query);
     const next = after === undefined ? undefined : encodePage(question, { startUs, endUs, after });
-    return encode(format, { answer, tables, stepMs, grant, next }, request);
+    return encode(format, { ...result, grant, next }, request);
   }
 
   return {
@@ -146,18 +140,16 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
         query.page === undefined ? undefined : decodePage(query.page, questionOf(request.query));
       // A page carries its own domain, and an offset moves it: what is read is what the policy decides on.
       const { startUs, endUs } = page ?? query;
+      const facts = {
+        ...factsOf(request),
+        start: (startUs - query.offsetUs) / 1_000,
+        end: (endUs - query.offsetUs) / 1_000,
+        step_ms: askedStepMs(query),
+      };
       return {
-        facts: {
-          ...factsOf(request),
-          start: (startUs - query.offsetUs) / 1_000,
-          end: (endUs - query.offsetUs) / 1_000,
-          step_ms: askedStepMs(query),
-        },
-        handle: ({ grant, signal }) =>
-          within(query.timeoutMs, signal, (ended) => {
-            const rangeReader = endingWith(sources.rangeReader, ended);
-            return answer(request, query, format, grant, nowMs * 1_000, page, rangeReader);
-          }),
+        facts,
+        handle: (access) =>
+          answer(request, query, format, { ...access, facts }, nowMs * 1_000, page),
       };
     },
   };

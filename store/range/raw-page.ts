@@ -1,5 +1,6 @@
-// One page of raw points: series in the order of the request, points in the order of time. It is read slice by slice,
-// each a statement of its own, so that a long page lets others have the embedded session in between.
+// Raw points: series in the order of the request, points in the order of time. They are read slice by slice, each a
+// statement of its own that sees its own moment, so that whoever reads many lets others have the embedded session in
+// between, and holds no snapshot open. A page is what a bounded number of slices gives.
 import { TailraceError } from '../../lib/errors.ts';
 import type { Reading } from '../../sql/snapshot.ts';
 import { selectReadings, selectStateReadings } from '../../sql/statements/selectReadings.ts';
@@ -12,71 +13,121 @@ import type {
   RawPosition,
 } from './range.ts';
 
-/** Points of one series in one slice: some 40 ms embedded. */
+/** Points in one slice over all its series: some 40 ms embedded. */
 const SLICE_POINTS_MAX = 50_000;
+
+/** Texts may be long. */
+const SLICE_STATES_MAX = 10_000;
 
 /** Series in one slice. */
 const SLICE_SERIES_MAX = 256;
 
-/** Where the next slice begins: at `fromUs` in the series at `index`, at the request's start in those behind it. */
+/** Which points: those after `after`, or from `startUs` on. */
+export interface RawScan
+  extends Pick<RangeRequest, 'series' | 'startUs' | 'endUs' | 'signal'>,
+    Pick<Extract<RangeResolution, { kind: 'raw' }>, 'after'> {}
+
+/** Some points of one series. */
+export interface RawSlice {
+  readonly series: Series;
+  readonly columns: RawColumns;
+}
+
+/** Where the next slice begins: at `fromUs` in the series at `index`, at the scan's start in those behind it. */
 interface Cursor {
   readonly index: number;
   readonly fromUs: number;
+  /** Points that were read of the series at `index` before. */
+  readonly before: number;
 }
 
-/** Slices of one series, in the order of time. */
-type Slices = Map<number, RawColumns[]>;
+/**
+ * Reads points slice after slice, each time it is asked for one; at most `limit` points. A series without points is
+ * left out, one with many comes several times.
+ *
+ * @throws {TailraceError} `bad_parameter` where `after` names a series that is not asked for; whatever the scan's
+ *   signal says, before the next slice is read
+ */
+export async function* readRawSlices(
+  sql: Reading,
+  scan: RawScan,
+  count: (rows: number) => void,
+  limit = Number.POSITIVE_INFINITY,
+): AsyncGenerator<RawSlice, void, undefined> {
+  const { series, startUs, endUs, signal } = scan;
+  let cursor = firstCursor(scan);
+  let remaining = limit;
+  let batchMax = 1;
+
+  while (cursor.index < series.length && remaining > 0) {
+    signal?.throwIfAborted();
+    const batch = nextBatch(series, cursor, startUs, batchMax);
+    const sliceMax = batch[0]?.kind === 'state' ? SLICE_STATES_MAX : SLICE_POINTS_MAX;
+    const each = Math.max(1, Math.floor(Math.min(sliceMax / batch.length, remaining)));
+    const found = await readSlice(sql, batch, cursor.fromUs, endUs, each);
+    const { index, before } = cursor;
+    let densest = 1;
+    cursor = { index: index + batch.length, fromUs: startUs, before: 0 };
+    for (const [at, one] of batch.entries()) {
+      const points = firstPoints(found.get(one.id), remaining);
+      if (points === undefined) continue;
+      const read = points.t.length + (at === 0 ? before : 0);
+      densest = Math.max(densest, read);
+      remaining -= points.t.length;
+      count(points.t.length);
+      yield { series: one, columns: points };
+      if (points.t.length === each) {
+        // The slice ended here, not the series: those behind it are read again after it.
+        cursor = { index: index + at, fromUs: points.t.at(-1)! + 1, before: read };
+        break;
+      }
+    }
+    batchMax = Math.min(
+      ...[SLICE_SERIES_MAX, batchMax * 2],
+      // As many as fill a slice if they are as dense as the densest of these.
+      Math.max(1, Math.floor(sliceMax / densest)),
+    );
+  }
+}
 
 /**
  * Reads the page that begins after `page.after`, at most `page.limit` points over all series.
  *
- * @throws {TailraceError} `bad_parameter` where `after` names a series that is not asked for
+ * @throws {TailraceError} as `readRawSlices`
  */
 export async function readRawPage(
   sql: Reading,
-  request: RangeRequest,
-  page: Extract<RangeResolution, { kind: 'raw' }>,
+  { series, startUs, endUs, signal }: RangeRequest,
+  { limit, after }: Extract<RangeResolution, { kind: 'raw' }>,
   count: (rows: number) => void,
 ): Promise<Pick<RangeAnswer, 'series' | 'next'>> {
-  const { startUs, endUs, series } = request;
-  const slices: Slices = new Map();
-  let cursor = firstCursor(request, page.after);
-  let last = page.after ?? { seriesId: series[0]?.id ?? 0, timeUs: startUs - 1 };
-  let remaining = page.limit;
-  let batchMax = 1;
-
-  while (cursor.index < series.length) {
-    const batch = nextBatch(series, cursor, startUs, batchMax);
-    // One more than fits, to know whether anything follows.
-    const limit = Math.min(remaining + 1, SLICE_POINTS_MAX);
-    const found = await readSlice(sql, batch, cursor.fromUs, endUs, limit);
-    cursor = { index: cursor.index + batch.length, fromUs: startUs };
-    for (const [index, { id }] of batch.entries()) {
-      const points = found.get(id);
-      if (points === undefined) continue;
-      const fits = Math.min(points.t.length, remaining);
-      if (fits > 0) {
-        slices.set(id, [...(slices.get(id) ?? []), firstPoints(points, fits)]);
-        last = { seriesId: id, timeUs: points.t[fits - 1]! };
-        remaining -= fits;
-        count(fits);
-      }
-      if (points.t.length > fits) return { series: columnsOf(series, slices), next: last };
-      if (points.t.length === limit) {
-        // The slice ended here, not the series: those behind it are read again after it.
-        cursor = { index: series.indexOf(batch[index]!), fromUs: last.timeUs + 1 };
-        break;
-      }
+  const scan: RawScan = {
+    ...{ series, startUs, endUs },
+    ...(after === undefined ? {} : { after }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const parts = new Map<number, RawColumns[]>();
+  let remaining = limit;
+  let last: RawPosition | undefined;
+  // One more than fits, to know whether anything follows.
+  for await (const { series: one, columns } of readRawSlices(sql, scan, count, limit + 1)) {
+    const points = firstPoints(columns, remaining);
+    if (points !== undefined) {
+      parts.set(one.id, [...(parts.get(one.id) ?? []), points]);
+      last = { seriesId: one.id, timeUs: points.t.at(-1)! };
+      remaining -= points.t.length;
     }
-    batchMax = nextBatchMax(batchMax, remaining, found);
+    if (points === undefined || points.t.length < columns.t.length) {
+      return { series: columnsOf(series, parts), ...(last === undefined ? {} : { next: last }) };
+    }
   }
-  return { series: columnsOf(series, slices) };
+  return { series: columnsOf(series, parts) };
 }
 
-function firstCursor({ series, startUs }: RangeRequest, after: RawPosition | undefined): Cursor {
-  if (after === undefined) return { index: 0, fromUs: startUs };
+function firstCursor({ series, startUs, after }: RawScan): Cursor {
+  if (after === undefined) return { index: 0, fromUs: startUs, before: 0 };
   const index = series.findIndex(({ id }) => id === after.seriesId);
-  if (index >= 0) return { index, fromUs: Math.max(after.timeUs + 1, startUs) };
+  if (index >= 0) return { index, fromUs: Math.max(after.timeUs + 1, startUs), before: 0 };
   throw new TailraceError('bad_parameter', 'page belongs to another query', {
     details: { parameter: 'page' },
   });
@@ -94,18 +145,7 @@ function nextBatch(
   return other < 0 ? batch : batch.slice(0, other);
 }
 
-/** At most twice as many, and no more than fill the page if they are as dense as the densest so far. */
-function nextBatchMax(
-  before: number,
-  remaining: number,
-  found: ReadonlyMap<number, RawColumns>,
-): number {
-  if (remaining === 0) return SLICE_SERIES_MAX;
-  const densest = Math.max(1, ...[...found.values()].map(({ t }) => t.length));
-  const filling = Math.max(1, Math.floor(Math.min(remaining, SLICE_POINTS_MAX) / densest));
-  return Math.min(SLICE_SERIES_MAX, before * 2, filling);
-}
-
+/** `limit` is of each series. */
 async function readSlice(
   sql: Reading,
   series: readonly Series[],
@@ -123,23 +163,39 @@ async function readSlice(
   );
 }
 
-function firstPoints({ t, v, q }: RawColumns, count: number): RawColumns {
-  const values = v instanceof Float64Array ? v.subarray(0, count) : v.slice(0, count);
-  return { t: t.subarray(0, count), v: values, q: q.subarray(0, count) };
+/** The first points of some; undefined where that is none. */
+function firstPoints(points: RawColumns | undefined, max: number): RawColumns | undefined {
+  if (points === undefined || max === 0) return undefined;
+  const { t, v, q } = points;
+  if (t.length <= max) return points;
+  const values = v instanceof Float64Array ? v.subarray(0, max) : v.slice(0, max);
+  return { t: t.subarray(0, max), v: values, q: q.subarray(0, max) };
 }
 
-function columnsOf(series: readonly Series[], slices: Slices): RangeAnswer['series'] {
+function columnsOf(
+  series: readonly Series[],
+  parts: ReadonlyMap<number, RawColumns[]>,
+): RangeAnswer['series'] {
   return series.map((one) => {
-    const parts = slices.get(one.id) ?? [];
-    const [only] = parts;
-    const columns = parts.length === 1 && only !== undefined ? only : joined(one, parts);
+    const columns = joined(one, parts.get(one.id) ?? []);
     return { series: one, columns: { kind: 'raw', ...columns } };
   });
 }
 
 function joined({ kind }: Series, parts: readonly RawColumns[]): RawColumns {
-  const t = Float64Array.from(parts.flatMap((part) => [...part.t]));
-  const q = Int16Array.from(parts.flatMap((part) => [...part.q]));
-  if (kind === 'state') return { t, q, v: parts.flatMap((part) => [...part.v].map(String)) };
-  return { t, q, v: Float64Array.from(parts.flatMap((part) => [...part.v].map(Number))) };
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const points = parts.reduce((sum, { t }) => sum + t.length, 0);
+  const t = new Float64Array(points);
+  const q = new Int16Array(points);
+  const numbers = new Float64Array(kind === 'number' ? points : 0);
+  let at = 0;
+  for (const part of parts) {
+    t.set(part.t, at);
+    q.set(part.q, at);
+    if (part.v instanceof Float64Array) numbers.set(part.v, at);
+    at += part.t.length;
+  }
+  if (kind === 'number') return { t, q, v: numbers };
+  return { t, q, v: parts.flatMap(({ v }) => Array.from(v, String)) };
 }

@@ -11,7 +11,7 @@ import { type Buckets, domainOf, resolveBuckets } from './buckets.ts';
 import { addStates, createStateTable, stateColumns } from './merge.ts';
 import { overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
 import type { RangeAnswer, RangeColumns, RangeRequest, RangeSegment } from './range.ts';
-import { readRawPage } from './raw-page.ts';
+import { type RawScan, type RawSlice, readRawPage, readRawSlices } from './raw-page.ts';
 import { readFamilies } from './read-families.ts';
 import { readStates } from './read-states.ts';
 import { stepForWidth } from './step.ts';
@@ -24,6 +24,11 @@ export interface RangeReader {
    *   `bad_parameter` where a page begins at a series that is not asked for
    */
   read(request: RangeRequest): Promise<RangeAnswer>;
+  /**
+   * Reads raw points however many there are, each time some are asked for; what is read later sees what was committed
+   * meanwhile. Series come in the scan's order, those without points are left out, and one may come several times.
+   */
+  slices(scan: RawScan): AsyncIterable<RawSlice>;
   /** First and last point of each series in [startUs, endUs), which may be infinite; series without any are left out. */
   ends(
     series: readonly Series[],
@@ -81,6 +86,7 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
         position,
       };
     },
+    slices: (scan) => readRawSlices(readEach(database, scan.signal), scan, count),
     ends: (series, domain) => readEnds(database, series, domain),
   };
 }
