@@ -26,11 +26,13 @@ const DAY_MS = 86_400_000;
 /** A hundred years. */
 const OFFSET_MAX_MS = 36_525 * DAY_MS;
 
-const AGGREGATES = ['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev'] as const;
+const AGGREGATES = [
+  ...(['m4', 'first', 'last', 'min', 'max', 'mean', 'sum', 'count', 'stddev'] as const),
+  ...(['p50', 'p90', 'p95', 'p99', 'twa', 'twa_step', 'rate', 'delta'] as const),
+] as const;
 export type Aggregate = (typeof AGGREGATES)[number];
 /** What only series of states have. */
 const STATE_AGGREGATES = ['intervals', 'time_in_state'] as const;
-const LATER_AGGREGATES = ['p50', 'p90', 'p95', 'p99', 'twa', 'rate', 'delta'];
 
 const FILLS = ['none', 'null', 'previous', 'linear'] as const;
 export type Fill = (typeof FILLS)[number];
@@ -220,7 +222,6 @@ function readAggregates(reader: ParameterReader): Aggregate[] {
   return (names.length === 0 ? ['m4'] : names).map((name) => {
     const aggregate = AGGREGATES.find((candidate) => candidate === name);
     if (aggregate !== undefined) return aggregate;
-    if (LATER_AGGREGATES.includes(name)) throw notSupportedYet('agg', `${name} is not there yet`);
     throw invalidParameter(
       'agg',
       `has to be of ${[...AGGREGATES, ...STATE_AGGREGATES].join(', ')}`,

@@ -1,6 +1,7 @@
 // The story of a range behind every protocol: series, obligations, admission, store, columns.
 import type { Feed } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
+import { permittedSpan } from '../../policies/obligations.ts';
 import type { RangeAnswer, RangeRequest } from '../../store/range/range.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import type { Series } from '../../store/series.ts';
@@ -10,7 +11,7 @@ import type { Page } from './page.ts';
 import type { RangeQuery } from './parameters.ts';
 import { shiftAnswer } from './shift.ts';
 import { cutIntervals, intervalStepMs, statesRequest } from './states.ts';
-import { needsStats, type SeriesTable, tablesOf } from './table.ts';
+import { needsPath, needsSketch, needsStats, type SeriesTable, tablesOf } from './table.ts';
 
 export interface RangeSources {
   readonly rangeReader: RangeReader;
@@ -46,7 +47,15 @@ function requestOf(
     return { request: { series, ...cut, ...asked }, stepMs };
   }
   const { stepMs, ...cut } = cutDomain(query, grant, series.length, nowUs);
-  return { request: { series, ...cut, stats: needsStats(query.aggregates) }, stepMs };
+  const { aggregates } = query;
+  const request = {
+    ...{ series, ...cut },
+    stats: needsStats(aggregates),
+    path: needsPath(aggregates),
+    sketch: needsSketch(aggregates),
+    earliestUs: permittedSpan(grant, nowUs).startUs,
+  };
+  return { request, stepMs };
 }
 
 /** The answer where obligations left nothing of the domain. */

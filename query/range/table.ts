@@ -7,6 +7,7 @@ import type {
   RangeColumns,
   StateColumns,
 } from '../../store/range/range.ts';
+import { QUANTILES } from '../../store/range/sketch.ts';
 import type { IntervalColumns, TimeInStateColumns } from '../../store/range/states.ts';
 import type { Series } from '../../store/series.ts';
 import type { Aggregate, Fill } from './parameters.ts';
@@ -37,6 +38,18 @@ export function needsStats(aggregates: readonly Aggregate[]): boolean {
   return aggregates.some((one) => ['mean', 'sum', 'count', 'stddev'].includes(one));
 }
 
+const PATH_COLUMN = { twa: 'twa', twa_step: 'twaStep', rate: 'rate', delta: 'delta' } as const;
+
+/** True where an aggregate needs the points' order. */
+export function needsPath(aggregates: readonly Aggregate[]): boolean {
+  return aggregates.some((one) => one in PATH_COLUMN);
+}
+
+/** True where an aggregate needs counts of values. */
+export function needsSketch(aggregates: readonly Aggregate[]): boolean {
+  return aggregates.some((one) => one in QUANTILES);
+}
+
 const time = (name: string, cells: Cells): Column => ({ name, kind: 'time', cells });
 const value = (name: string, cells: Cells): Column => ({ name, kind: 'value', cells });
 
@@ -64,9 +77,10 @@ function m4(columns: M4Columns | StateColumns): Column[] {
 }
 
 /** Statistics of a bucket from count, sum and squares about the mean; the deviation is the population's. */
-function statistic(name: 'mean' | 'sum' | 'count' | 'stddev', columns: M4Columns): Float64Array {
-  const stats = columns.stats;
-  if (stats === undefined) throw new Error(`${name} asked for, and the store gave no statistics`);
+function statistic(
+  name: 'mean' | 'sum' | 'count' | 'stddev',
+  stats: NonNullable<M4Columns['stats']>,
+): Float64Array {
   if (name === 'sum' || name === 'count') return stats[name];
   const from = name === 'mean' ? stats.sum : stats.squares;
   return from.map((sum, i) => {
@@ -75,13 +89,43 @@ function statistic(name: 'mean' | 'sum' | 'count' | 'stddev', columns: M4Columns
   });
 }
 
+function numberCells(
+  aggregate: Exclude<Aggregate, 'm4'>,
+  columns: M4Columns,
+): Float64Array | undefined {
+  switch (aggregate) {
+    case 'first':
+    case 'last':
+    case 'min':
+    case 'max':
+      return columns[aggregate];
+    case 'mean':
+    case 'sum':
+    case 'count':
+    case 'stddev':
+      return columns.stats && statistic(aggregate, columns.stats);
+    case 'p50':
+    case 'p90':
+    case 'p95':
+    case 'p99':
+      return columns.quantiles?.[aggregate];
+    default:
+      return columns.path?.[PATH_COLUMN[aggregate]];
+  }
+}
+
 /** A text has a first and a last; what it has not is none in every bucket. */
 function aggregateColumns(aggregate: Aggregate, columns: M4Columns | StateColumns): Column[] {
   if (aggregate === 'm4') return m4(columns);
-  if (aggregate === 'first' || aggregate === 'last') return [value(aggregate, columns[aggregate])];
-  if (!('min' in columns)) return [value(aggregate, new Array(columns.t.length).fill(null))];
-  if (aggregate === 'min' || aggregate === 'max') return [value(aggregate, columns[aggregate])];
-  return [value(aggregate, statistic(aggregate, columns))];
+  if (!('min' in columns)) {
+    if (aggregate === 'first' || aggregate === 'last') {
+      return [value(aggregate, columns[aggregate])];
+    }
+    return [value(aggregate, new Array(columns.t.length).fill(null))];
+  }
+  const cells = numberCells(aggregate, columns);
+  if (cells === undefined) throw new Error(`${aggregate} asked for, and the store gave none`);
+  return [value(aggregate, cells)];
 }
 
 function bucketColumns(
