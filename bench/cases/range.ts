@@ -94,7 +94,7 @@ async function record(database: Database, ask: Ask, paths: readonly string[]): P
   for (const path of paths) {
     const statements: Statement[] = [];
     database.reader.options.debug = (_connection, text, parameters) => {
-      if (/^\s*select/i.test(text)) statements.push({ text, parameters });
+      if (/^\s*(select|set local)/i.test(text)) statements.push({ text, parameters });
     };
     const answer = JSON.parse((await ask(path)).toString()) as { series: { t: number[] }[] };
     if ((answer.series[0]?.t.length ?? 0) < WIDTH / 4) throw new Error(`${path} has no data`);
@@ -148,7 +148,8 @@ async function replay(database: Database, statements: readonly Statement[]): Pro
   await database.reader.begin('isolation level repeatable read read only', (snapshot) =>
     Promise.all(
       statements.map(({ text, parameters }) =>
-        snapshot.unsafe(text, parameters as postgres.ParameterOrJSON<never>[]),
+        // As bytes: what comes through a binary cursor is no text.
+        snapshot.unsafe(text, parameters as postgres.ParameterOrJSON<never>[]).raw(),
       ),
     ),
   );
