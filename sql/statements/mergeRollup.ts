@@ -39,7 +39,9 @@ group by series_id, ${bucket}`;
 const RUNS_OF_READINGS = `time as t_first, value as first, time as t_last, value as last,
     0::float8 as area, 0::float8 as step_area, 0::float8 as increase`;
 const RUNS_OF_ROLLUP = 't_first, first, t_last, last, area, step_area, increase';
-const summable = (value: string) => `case when abs(${value}) <= 1e140 then ${value} else 'NaN' end`;
+// Half of the smallest float is an error in PostgreSQL, not 0, and would stop every refresh: what is so small counts as 0.
+const summable = (value: string) =>
+  `case when abs(${value}) <= 1e-300 then 0 when abs(${value}) <= 1e140 then ${value} else 'NaN' end`;
 
 const selectPath = ({ source, isReadings, where, bucket }: Scan) => `
 select series_id, start, min(t_first), max(first) filter (where seconds is null), max(t_last),
