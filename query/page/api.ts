@@ -34,13 +34,12 @@ interface RangeQuery {
   readonly ids: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
-  /** Pixels of the plot; `raw` asks for points as they are. */
-  readonly width: number | 'raw';
+  /** Pixels of the plot; `intervals` asks how long states held. */
+  readonly width: number | 'intervals';
 }
 
 const SERIES_PAGE = 1_000;
 const SERIES_PAGES_MAX = 20;
-const RAW_LIMIT = 20_000;
 const ANSWER_WAIT_MS = 30_000;
 
 interface Problem {
@@ -90,12 +89,8 @@ export function createApi(token: () => string | undefined): Api {
       const query = new URLSearchParams(ids.map((id): [string, string] => ['series', String(id)]));
       query.set('start', new Date(Math.floor(startMs)).toISOString());
       query.set('end', new Date(Math.ceil(endMs)).toISOString());
-      if (width === 'raw') {
-        query.set('points', 'raw');
-        query.set('limit', String(RAW_LIMIT));
-      } else {
-        query.set('width', String(width));
-      }
+      if (width === 'intervals') query.set('agg', 'intervals');
+      else query.set('width', String(width));
       return ask<RangeAnswer>(`/v1/range?${query}`, signal ? { signal } : {});
     },
     latest(ids) {

@@ -103,7 +103,7 @@ export function createData(api: Api, lines: Lines, listener: DataListener): Data
 }
 
 /**
- * Numbers at the plot's width, states point by point. A tail goes on from the first answer's cursor, so the second one
+ * Numbers at the plot's width, states as intervals. A tail goes on from the first answer's cursor, so the second one
  * is asked for after it: nothing is missed between.
  */
 async function askAll(api: Api, question: Question, signal: AbortSignal): Promise<RangeAnswer[]> {
@@ -115,6 +115,8 @@ async function askAll(api: Api, question: Question, signal: AbortSignal): Promis
     numbers.length > 0 ? [api.range({ ids: numbers, startMs, endMs, width }, signal)] : [];
   if (live) await Promise.all(first);
   const second =
-    states.length > 0 ? [api.range({ ids: states, startMs, endMs, width: 'raw' }, signal)] : [];
+    states.length > 0
+      ? [api.range({ ids: states, startMs, endMs, width: 'intervals' }, signal)]
+      : [];
   return Promise.all([...first, ...second]);
 }

@@ -32,6 +32,11 @@ export function formatClock(ms: number): string {
   return `${pad(at.getHours())}:${pad(at.getMinutes())}`;
 }
 
+/** Local time to the second: `07:31:04`. */
+export function formatTimeOfDay(ms: number): string {
+  return `${formatClock(ms)}:${pad(new Date(ms).getSeconds())}`;
+}
+
 /** Local date: `22 Nov 2026`. */
 export function formatDay(ms: number): string {
   const at = new Date(ms);

@@ -18,11 +18,16 @@ const answer = (t: number[], v: (number | string)[], id: number): RangeAnswer =>
   series: [{ id, t, v }],
   cursor: 'c',
 });
+const states = (value: string[], start: number[], end: number[]): RangeAnswer => ({
+  range: { start: 0, end: 100, step_ms: null, level: 'raw', complete: true },
+  series: [{ id: 2, value, start, end }],
+  cursor: 'c',
+});
 
 describe('lines on the screen', () => {
   it('go on from an answer with what the tail gives', () => {
     const lines = createLines();
-    lines.show(both, [answer([1, 2], [10, 20], 1), answer([1], ['on'], 2)], true);
+    lines.show(both, [answer([1, 2], [10, 20], 1), states(['on'], [1], [2])], true);
     lines.take([
       [1, 3, 30],
       [2, 3, 'off'],
@@ -57,7 +62,7 @@ describe('lines on the screen', () => {
     for (let t = 0; t < 150_000; t++)
       lines.take([
         [1, t, t],
-        [2, t, 'on'],
+        [2, t, t % 2 === 0 ? 'on' : 'off'],
       ]);
     expect(lines.trace(1).t.length).toBeLessThanOrEqual(100_000);
     expect(lines.states(2).t.length).toBeLessThanOrEqual(100_000);

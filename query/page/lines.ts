@@ -1,5 +1,5 @@
 // The lines and lanes that are held for the screen, by series id: filled by answers, continued by the tail.
-import { appendState, type StateTrace, statesOf } from './states.ts';
+import { appendState, emptyStates, forgetStates, type StateTrace, statesOf } from './states.ts';
 import {
   append,
   appendSummary,
@@ -40,7 +40,7 @@ export function createLines(): Lines {
 
   return {
     trace: (id) => traces.get(id) ?? emptyTrace(),
-    states: (id) => lanes.get(id) ?? { t: [], v: [] },
+    states: (id) => lanes.get(id) ?? emptyStates(),
     show(series, answers, live) {
       const older = new Map(traces);
       const olderLanes = new Map(lanes);
@@ -48,12 +48,13 @@ export function createLines(): Lines {
       lanes.clear();
       const answered = byId(answers);
       for (const { id, kind } of series) {
-        const { one, stepMs } = answered.get(id) ?? { one: { id, t: [] }, stepMs: null };
+        const found = answered.get(id);
         if (kind === 'state') {
-          lanes.set(id, joinStates(live ? olderLanes.get(id) : undefined, statesOf(one)));
+          const lane = found ? statesOf(found.one, found.answer, live) : emptyStates();
+          lanes.set(id, joinStates(live ? olderLanes.get(id) : undefined, lane));
           continue;
         }
-        const trace = traceOf(one, stepMs);
+        const trace = found ? traceOf(found.one, found.answer.range.step_ms) : emptyTrace();
         const before = older.get(id);
         if (live && before !== undefined) carryOver(before, trace);
         traces.set(id, trace);
@@ -66,7 +67,7 @@ export function createLines(): Lines {
         const lane = lanes.get(id);
         const trace = traces.get(id);
         if (lane !== undefined) {
-          appendState(lane, time, String(value));
+          stale = appendState(lane, time, String(value)) === 'stale' || stale;
           keepBounded(lane.t, lane.v);
         }
         if (trace !== undefined && typeof value === 'number') {
@@ -93,6 +94,7 @@ export function createLines(): Lines {
     forgetBefore(ms) {
       oldestMs = ms;
       for (const trace of traces.values()) trim(trace, ms);
+      for (const lane of lanes.values()) forgetStates(lane, ms);
     },
   };
 }
@@ -104,14 +106,15 @@ function keepBounded(...columns: readonly unknown[][]): void {
   }
 }
 
-function byId(
-  answers: readonly RangeAnswer[],
-): Map<number, { one: RangeSeries; stepMs: number | null }> {
-  const answered = new Map<number, { one: RangeSeries; stepMs: number | null }>();
-  for (const { series, range } of answers) {
-    for (const one of series) answered.set(one.id, { one, stepMs: range.step_ms });
-  }
-  return answered;
+interface AnsweredSeries {
+  readonly one: RangeSeries;
+  readonly answer: RangeAnswer;
+}
+
+function byId(answers: readonly RangeAnswer[]): Map<number, AnsweredSeries> {
+  return new Map(
+    answers.flatMap((answer) => answer.series.map((one) => [one.id, { one, answer }] as const)),
+  );
 }
 
 /** An answer's states, and behind them those that the tail gave meanwhile. */

@@ -1,12 +1,13 @@
 // One pane: the track on the left with names and values, the plot on the right.
 import { type Chart, type ChartEvents, type ChartWindow, createChart } from './chart.ts';
 import { el, setText } from './dom.ts';
-import { drawBand, drawHead, drawLine, drawRuns, type Plot } from './draw.ts';
+import { drawBand, drawHead, drawLine, type Plot } from './draw.ts';
 import { decimalsFor, formatLength, formatValue } from './format.ts';
+import { createLane, type Lane, lengthOf } from './lane.ts';
 import type { Lines } from './lines.ts';
 import { fitScale, type Scale } from './scale.ts';
-import { runsOf, stateAt } from './states.ts';
-import { type Palette, seriesColor, stateColor } from './theme.ts';
+import { emptyStates, heldAt, type StateTrace } from './states.ts';
+import { type Palette, type StateColors, seriesColor } from './theme.ts';
 import { extent, indexAtOrBefore, indexClosest } from './trace.ts';
 import type { SeriesInfo } from './wire.ts';
 
@@ -31,6 +32,7 @@ export interface PaneOptions {
   readonly series: readonly PaneSeries[];
   readonly lines: Lines;
   readonly palette: () => Palette;
+  readonly stateColors: StateColors;
   readonly events: ChartEvents;
   readonly actions: PaneActions;
 }
@@ -64,6 +66,7 @@ interface Row {
 export function createPane(options: PaneOptions): Pane {
   const { series, lines, palette } = options;
   const kind = series.some(({ info }) => info?.kind === 'number') ? 'plot' : 'lane';
+  const lane = kind === 'lane' ? laneOf(options) : undefined;
   const plotHost = el('div', { class: 'plot' });
   const rows = series.map((one) => createRow(one, palette, options.actions));
   const track = el(
@@ -87,9 +90,13 @@ export function createPane(options: PaneOptions): Pane {
     kind,
     palette,
     events: options.events,
-    paint: (ctx, plot) => (kind === 'lane' ? paintLane(ctx, plot) : paintLines(ctx, plot)),
+    paint: (ctx, plot) => (lane ?? { paint: paintLines }).paint(ctx, plot),
   });
   for (const { dot } of rows) chart.over.append(dot);
+  if (lane !== undefined) {
+    chart.over.append(...lane.over);
+    plotHost.append(lane.legend);
+  }
 
   function paintLines(ctx: CanvasRenderingContext2D, plot: Plot): void {
     const ratio = window.devicePixelRatio;
@@ -105,18 +112,6 @@ export function createPane(options: PaneOptions): Pane {
     }
   }
 
-  function paintLane(ctx: CanvasRenderingContext2D, plot: Plot): void {
-    const info = series[0]?.info;
-    if (info === undefined) return;
-    const ratio = window.devicePixelRatio;
-    drawRuns(ctx, plot, runsOf(lines.states(info.id), plot.startMs, plot.endMs), {
-      colorOf: (text) => stateColor(palette(), text),
-      ink: palette().stateInk,
-      font: `${11 * ratio}px -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Arial, sans-serif`,
-      gap: ratio,
-    });
-  }
-
   return {
     element,
     chart,
@@ -129,9 +124,11 @@ export function createPane(options: PaneOptions): Pane {
         decimals = decimalsFor(scale.high - scale.low);
       }
       chart.draw(window, scale ?? { low: 0, high: 1 });
+      lane?.sum(window);
     },
     read(timeMs, window, isLive) {
       for (const row of rows) readRow(row, lines, { timeMs, window, isLive, decimals, chart });
+      lane?.point(chart, timeMs, window);
     },
     speak(timeMs) {
       return series
@@ -145,6 +142,13 @@ export function createPane(options: PaneOptions): Pane {
       element.remove();
     },
   };
+}
+
+/** The timeline of a pane without numbers: of its first series. */
+function laneOf({ series, lines, palette, stateColors }: PaneOptions): Lane {
+  const id = series[0]?.info?.id;
+  const trace = () => (id === undefined ? emptyStates() : lines.states(id));
+  return createLane({ trace, palette, colors: stateColors });
 }
 
 function labelOf(series: readonly PaneSeries[]): string {
@@ -207,14 +211,18 @@ interface Reading {
 function readRow(row: Row, lines: Lines, reading: Reading): void {
   const { info } = row.series;
   if (info === undefined) return;
+  if (info.kind === 'state') {
+    readState(row, lines.states(info.id), reading);
+    return;
+  }
   const { timeMs, window, isLive, decimals, chart } = reading;
   const atMs = timeMs ?? window.endMs;
   const trace = lines.trace(info.id);
   const pixelMs = (window.endMs - window.startMs) / Math.max(1, chart.over.clientWidth);
-  const within = isWithin(info.kind === 'state' ? [] : trace.t, atMs, REACH_PX * pixelMs);
+  const within = isWithin(trace.t, atMs, REACH_PX * pixelMs);
   const text = within || timeMs === undefined;
   setText(row.value, text ? valueText(info, lines, atMs, decimals, timeMs === undefined) : '–');
-  const newestMs = (info.kind === 'state' ? lines.states(info.id) : trace).t.at(-1);
+  const newestMs = trace.t.at(-1);
   const ageMs = window.endMs - (newestMs ?? window.endMs);
   const old = isLive && timeMs === undefined && ageMs > OLD_AFTER_MS;
   row.element.classList.toggle('old', old);
@@ -224,6 +232,13 @@ function readRow(row: Row, lines: Lines, reading: Reading): void {
   if (at < 0) return;
   const { left, top } = chart.place(trace.t[at] ?? 0, trace.v[at] ?? 0);
   row.dot.style.transform = `translate(${left}px, ${top}px)`;
+}
+
+/** What held at the crosshair or holds now, and for how long. */
+function readState(row: Row, trace: StateTrace, { timeMs, window }: Reading): void {
+  const held = heldAt(trace, timeMs, window.endMs);
+  setText(row.value, held?.text ?? '–');
+  setText(row.age, held === undefined ? '' : lengthOf(held));
 }
 
 /** Whether a time is on the line, or so close to one of its ends that it is pointed at. */
@@ -242,7 +257,7 @@ function valueText(
   newest = false,
 ): string {
   if (info === undefined) return 'not available';
-  if (info.kind === 'state') return stateAt(lines.states(info.id), timeMs) ?? '–';
+  if (info.kind === 'state') return heldAt(lines.states(info.id), timeMs, timeMs)?.text ?? '–';
   const { t, v } = lines.trace(info.id);
   const value = v[newest ? indexAtOrBefore(t, timeMs) : indexClosest(t, timeMs)];
   return value === undefined ? '–' : formatValue(value, decimals);

@@ -10,7 +10,7 @@ import { byId, setText } from './dom.ts';
 import { formatDay, formatInstant } from './format.ts';
 import type { Lines } from './lines.ts';
 import { createPane, type Pane, type PaneActions, type PaneSeries } from './pane.ts';
-import type { Palette } from './theme.ts';
+import { createStateColors, type Palette } from './theme.ts';
 
 export interface ScreenOptions {
   readonly lines: Lines;
@@ -33,7 +33,9 @@ export interface Screen {
 }
 
 const RULER_HEIGHT = 30;
-const LANE_HEIGHT = 40;
+const LANE_HEIGHT = 70;
+/** Below the bands of a lane; as in charts.css. */
+const LEGEND_HEIGHT = 24;
 const PANE_HEIGHT_LEAST = 68;
 const ROW_HEIGHT = 42;
 
@@ -43,6 +45,7 @@ export function createScreen(options: ScreenOptions): Screen {
   const rulerHost = byId('ruler-plot');
   const pill = byId('pill');
   const spoken = byId('spoken');
+  const stateColors = createStateColors();
   let panes: Pane[] = [];
   /** Identities of the panes. */
   let shown: readonly string[] = [];
@@ -83,7 +86,8 @@ export function createScreen(options: ScreenOptions): Screen {
     panes.forEach((pane, index) => {
       const height = heights[index] ?? PANE_HEIGHT_LEAST;
       pane.element.style.height = `${height}px`;
-      sizeChart(pane.chart, pane.element.querySelector('.plot'), height);
+      const legend = pane.kind === 'lane' ? LEGEND_HEIGHT : 0;
+      sizeChart(pane.chart, pane.element.querySelector('.plot'), height - legend);
     });
     sizeChart(ruler, rulerHost, RULER_HEIGHT);
     if (drawn !== undefined) screen.draw(drawn.window, drawn.live);
@@ -97,7 +101,7 @@ export function createScreen(options: ScreenOptions): Screen {
       const before = panes;
       panes = models.map((series, index) => {
         const there = shown[index] === wanted[index] ? before[index] : undefined;
-        return there ?? createPane({ ...options, index, series, events });
+        return there ?? createPane({ ...options, stateColors, index, series, events });
       });
       for (const pane of before) if (!panes.includes(pane)) pane.destroy();
       placeAll(area, panes);

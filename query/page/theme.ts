@@ -82,9 +82,30 @@ export function seriesColor(palette: Palette, order: number): string {
 }
 
 /** The colour of a state: the same text has the same colour everywhere. */
-export function stateColor(palette: Palette, text: string): string {
+export type StateColors = (palette: Palette, text: string) => string;
+
+/** States that have a colour of their own choice; with more on a screen, colours say nothing any more. */
+const STATES_MAX = 256;
+
+/** Gives each state a colour by its text, or the next one that no other state has yet. */
+export function createStateColors(): StateColors {
+  const places = new Map<string, number>();
+  return (palette, text) => {
+    const count = palette.states.length;
+    let place = places.get(text);
+    if (place === undefined) {
+      place = placeOf(text, count);
+      const taken = new Set(places.values());
+      for (let tried = 0; tried < count && taken.has(place); tried++) place = (place + 1) % count;
+      if (places.size < STATES_MAX) places.set(text, place);
+    }
+    return palette.states[place] ?? palette.grid;
+  };
+}
+
+function placeOf(text: string, count: number): number {
   let hash = 7;
   for (const character of text)
     hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0;
-  return palette.states[hash % palette.states.length] ?? palette.grid;
+  return hash % count;
 }

@@ -25,7 +25,7 @@ export function emptyTrace(): Trace {
 
 /** The line of an answer: of each bucket its first, lowest, highest and last point, each once, by time. */
 export function traceOf(answer: RangeSeries, stepMs: number | null): Trace {
-  const { first, last, min, max, t_first, t_last, t_min, t_max } = answer;
+  const { t: starts = [], first, last, min, max, t_first, t_last, t_min, t_max } = answer;
   if (
     answer.v !== undefined ||
     !first ||
@@ -47,7 +47,7 @@ export function traceOf(answer: RangeSeries, stepMs: number | null): Trace {
     t.push(time);
     v.push(value);
   };
-  for (let i = 0; i < answer.t.length; i++) {
+  for (let i = 0; i < starts.length; i++) {
     const [low, high] = [t_min[i] ?? 0, t_max[i] ?? 0];
     push(t_first[i] ?? 0, first[i] ?? 0);
     if (low <= high) {
@@ -59,14 +59,14 @@ export function traceOf(answer: RangeSeries, stepMs: number | null): Trace {
     }
     push(t_last[i] ?? 0, last[i] ?? 0);
   }
-  const band = stepMs === null ? undefined : { stepMs, t: answer.t, min, max };
+  const band = stepMs === null ? undefined : { stepMs, t: starts, min, max };
   return { t, v, band, appendedFromMs: (t.at(-1) ?? Number.NEGATIVE_INFINITY) + 1e-6 };
 }
 
 function rawTrace(answer: RangeSeries): Trace {
   const t: number[] = [];
   const v: number[] = [];
-  answer.t.forEach((time, index) => {
+  answer.t?.forEach((time, index) => {
     const value = answer.v?.[index];
     if (typeof value !== 'number') return;
     t.push(time);

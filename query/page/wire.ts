@@ -27,10 +27,13 @@ export interface Obligations {
   readonly redact?: readonly string[];
 }
 
-/** One series of a range: m4 columns, or `t` and `v` where points are raw. */
+/** One series of a range: m4 columns, `t` and `v` where points are raw, or intervals of states. */
 export interface RangeSeries {
   readonly id: number;
-  readonly t: readonly number[];
+  readonly t?: readonly number[];
+  readonly value?: readonly string[];
+  readonly start?: readonly number[];
+  readonly end?: readonly number[];
   readonly first?: readonly number[];
   readonly t_first?: readonly number[];
   readonly last?: readonly number[];
