@@ -21,6 +21,8 @@ import { commonHeaders, createService } from './http/serve.ts';
 import { serveWebSockets } from './http/websocket.ts';
 import type { Amounts } from './limits/amounts.ts';
 import { createLimits } from './limits/limits.ts';
+import { createReadQueue } from './range/queue.ts';
+import { queuedReaders } from './range/queued-reader.ts';
 import { rangeRoute } from './range/route.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { decisionsRoute } from './routes/decisions.ts';
@@ -97,7 +99,9 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   const authority = createAuthority(options);
   const limits = createLimits({ amounts: options.limits, metrics });
   const corsOrigins = new Set(options.corsOrigins);
-  const sources = { catalogue, rangeReader, feed, clock };
+  const queue = createReadQueue({ concurrency: rangeReader.readsMax, metrics });
+  const readerOf = queuedReaders(rangeReader, queue);
+  const sources = { catalogue, rangeReader, readerOf, feed, clock };
   const tails = await createTails({ ...sources, authority, limits, log, metrics });
   const interfaceRoutes = [
     seriesRoute({ ...sources, latest }),

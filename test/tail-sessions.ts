@@ -126,9 +126,13 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
   const noSlices = () => {
     throw new Error('nothing is read in this test');
   };
+  const reader: RangeReader = {
+    ...{ readsMax: 1, read: noReads, slices: noSlices, ends: noReads },
+    ...rangeReader,
+  };
   const services: TailServices = {
     ...{ catalogue, feed, clock, log, authority },
-    rangeReader: { read: noReads, slices: noSlices, ends: noReads, ...rangeReader },
+    readerOf: () => reader,
     hub: await createHub({ feed, catalogue, clock, log }),
     limits: createLimits({ amounts: limits, metrics }),
     rechecks: createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log }),

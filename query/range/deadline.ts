@@ -1,7 +1,6 @@
 // How long a range may take: what the caller says, the server's own bound over it.
 import { parseDuration } from '../../lib/duration.ts';
 import { TailraceError } from '../../lib/errors.ts';
-import type { RangeReader } from '../../store/range/read.ts';
 import type { Parameter } from '../http/routes.ts';
 import { invalidParameter, type ParameterReader } from '../parameters.ts';
 
@@ -67,9 +66,4 @@ function abortOf(signal: AbortSignal): Promise<never> {
     if (signal.aborted) fail();
     else signal.addEventListener('abort', fail, { once: true });
   });
-}
-
-/** The reader with all that is read ending as the signal fires. */
-export function endingWith(reader: RangeReader, signal: AbortSignal): RangeReader {
-  return { ...reader, read: (request) => reader.read({ ...request, signal }) };
 }

@@ -12,7 +12,7 @@ import type { DecidedRoute, RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { factsOf } from '../routes/facts.ts';
 import { askedStepMs } from './cut.ts';
-import { endingWith, within } from './deadline.ts';
+import { within } from './deadline.ts';
 import {
   type Answered,
   rangeCsv,
@@ -30,6 +30,7 @@ import {
   type RangeQuery,
   readRangeQuery,
 } from './parameters.ts';
+import type { ReaderOf } from './queued-reader.ts';
 import { isStreamFormat, rawStreamReply } from './raw-stream.ts';
 import { type RangeSources, readRange } from './read.ts';
 import { type StillAllowedSources, stillAllowed } from './still-allowed.ts';
@@ -78,7 +79,8 @@ function encode(format: Format, answered: Answered, request: Request): Reply {
   return reply(body, { headers, etagOf, level });
 }
 
-export interface RangeRouteSources extends RangeSources {
+export interface RangeRouteSources extends Pick<RangeSources, 'feed'> {
+  readonly readerOf: ReaderOf;
   readonly authority: StillAllowedSources['authority'];
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -102,10 +104,10 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
     nowUs: number,
     page: Page | undefined,
   ): Promise<AnyReply> {
-    const { grant, signal } = decided;
+    const { claims, grant, signal } = decided;
     const series = requireChoice(query.choice, grant, sources.catalogue);
     const result = await within(query.timeoutMs, signal, (ended) => {
-      const rangeReader = endingWith(sources.rangeReader, ended);
+      const rangeReader = sources.readerOf(claims, ended);
       return readRange(series, query, grant, { ...sources, rangeReader }, nowUs, page);
     });
     const { next: after } = result.answer;
@@ -114,7 +116,7 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
     if (after !== undefined && !isPaged && isStreamFormat(format)) {
       return rawStreamReply({
         ...{ format, headers: typeHeader(format), first: result, next: after },
-        ...{ offsetUs: query.offsetUs, rangeReader: sources.rangeReader, signal },
+        ...{ offsetUs: query.offsetUs, rangeReader: sources.readerOf(claims), signal },
         check: stillAllowed({ ...decided, series }, sources),
       });
     }

@@ -94,7 +94,7 @@ it('a snapshot has a place until its client has taken it, or is gone', async () 
 
 it('a snapshot that fails gives its place back', async () => {
   const { house } = await open(1);
-  house.services.rangeReader.read = () => Promise.reject(new Error('no database'));
+  house.services.readerOf(ANN).read = () => Promise.reject(new Error('no database'));
   const one = house.open(ANN);
   await subscribe(one, 'a', SNAPSHOT);
   expect(one.frames.at(-1)).toMatchObject({ type: 'error', id: 'a', code: 'internal_error' });

@@ -122,7 +122,8 @@ async function pollOnce(connection: Connection, one: Held, poll: Poll): Promise<
   const { grant } = right;
   const { narrowings } = poll;
   const allowed = shownByIds(subscription.seriesIds, grant, services.catalogue);
-  const result = await readRange(allowed, question, grant, services, nowMs * 1_000, poll.page);
+  const sources = { feed: services.feed, rangeReader: services.readerOf(right.claims) };
+  const result = await readRange(allowed, question, grant, sources, nowMs * 1_000, poll.page);
   // Read under a right that may be another one by now; then it is read again.
   if (!settle(connection) || !isCurrent() || poll.narrowings !== narrowings) return;
   const { answer } = result;

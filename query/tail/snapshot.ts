@@ -99,7 +99,7 @@ async function readAllowed(
       series,
       query,
       grant,
-      services,
+      { feed: services.feed, rangeReader: services.readerOf(claimsOf()) },
       nowMs * 1_000,
     );
     // A frame has no next page: points that did not fit into the limit are missing, and it says so.

@@ -13,6 +13,7 @@ import type { DecidedRoute } from '../http/routes.ts';
 import type { Accepted, SocketEnd, SocketHandler } from '../http/websocket.ts';
 import type { Release } from '../limits/counts.ts';
 import type { Admission, Limits } from '../limits/limits.ts';
+import type { ReaderOf } from '../range/queued-reader.ts';
 import type { RangeSources } from '../range/read.ts';
 import { factsOf } from '../routes/facts.ts';
 import { createFinder, type Finder } from './complete.ts';
@@ -33,7 +34,8 @@ const CLOSE_REASON_MAX_BYTES = 123;
 const PROTOCOLS = ['tailrace.json', 'tailrace.msgpack'] as const;
 type Protocol = (typeof PROTOCOLS)[number];
 
-export interface TailServices extends RangeSources {
+export interface TailServices extends Pick<RangeSources, 'feed'> {
+  readonly readerOf: ReaderOf;
   readonly catalogue: Catalogue;
   readonly hub: Hub;
   readonly authority: Authority;
@@ -57,7 +59,8 @@ export interface Tails {
   stop(): void;
 }
 
-export interface TailsOptions extends RangeSources {
+export interface TailsOptions {
+  readonly readerOf: ReaderOf;
   readonly catalogue: Catalogue;
   readonly authority: Authority;
   readonly limits: Limits;
@@ -153,7 +156,7 @@ function handlerOf(
 
 /** Begins to follow the feed for tails. */
 export async function createTails(options: TailsOptions): Promise<Tails> {
-  const { authority, limits, clock, log, metrics, catalogue, feed, rangeReader } = options;
+  const { authority, limits, clock, log, metrics, catalogue, feed, readerOf } = options;
   const hub = await createHub({ feed, catalogue, clock, log });
   const counters = {
     delivered: metrics.counter('tailrace_tail_delivered_total', 'points sent to tails'),
@@ -173,7 +176,7 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   const finder = createFinder(catalogue, metrics);
   const services: TailServices = {
     ...{ hub, authority, limits, rechecks, finder, clock, log, counters },
-    ...{ catalogue, rangeReader, feed },
+    ...{ catalogue, readerOf, feed },
   };
   const sessions = new Set<Session>();
   metrics.bounded('tail_connections', () => sessions.size, CONNECTIONS_MAX);

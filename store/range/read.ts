@@ -17,6 +17,8 @@ import { readStates } from './read-states.ts';
 import { stepForWidth } from './step.ts';
 
 export interface RangeReader {
+  /** Ranges that are worth reading at once: some connections stay free for what is short. */
+  readonly readsMax: number;
   /**
    * Reads a range as of the feed's position at the time of the call; whatever was committed before is in.
    *
@@ -54,6 +56,9 @@ const SNAPSHOT_ROWS_MAX = 50_000;
 /** The ladder of steps has at most five buckets of a rollup to one of its own. */
 const ROWS_A_BUCKET = 5;
 
+/** Of the reading connections. */
+const READS_SHARE = 0.8;
+
 /** Points that one statement reads of one series, so that dense ones come in slices. */
 const POINTS_A_STATEMENT = 50_000;
 
@@ -66,6 +71,7 @@ export function createRangeReader({ database, feed, metrics }: RangeReaderOption
   const count = (rows: number) => rowsRead.inc(rows);
 
   return {
+    readsMax: Math.max(1, Math.floor(database.reader.options.max * READS_SHARE)),
     async read(request) {
       const position = await feed.position();
       const { resolution, startUs, endUs, states } = request;
