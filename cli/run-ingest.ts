@@ -38,7 +38,8 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
   const { config, database, log, metrics, lifecycle, catalogue, feed, topicRules } = ground;
   const writer = createWriter({ database, log, metrics, lanes: writerLanes(ground) });
   lifecycle.add({ name: 'writer', stop: () => writer.stop() });
-  lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock }));
+  const families = config.ROLLUP_FAMILIES;
+  lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock, families }));
   const failing = new Map<string, string>();
   const trouble = () =>
     failing.size === 0

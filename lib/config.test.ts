@@ -34,6 +34,8 @@ test.each([
   [{ DATABASE_URL: 'mysql://x/y' }, ['DATABASE_URL']],
   [{ MQTT_URL: 'localhost:1883' }, ['MQTT_URL']],
   [{ LOG_LEVEL: 'loud' }, ['LOG_LEVEL']],
+  [{ ROLLUP_FAMILIES: 'path' }, ['ROLLUP_FAMILIES']],
+  [{ ROLLUP_FAMILIES: 'm4,paths' }, ['ROLLUP_FAMILIES']],
   [{ CORS_ORIGINS: 'https://a.example/path' }, ['CORS_ORIGINS']],
   [{ MQTT_ANONYMOUS: 'yes' }, ['MQTT_ANONYMOUS']],
   [{ DATABASE_READ_URL: 'postgres://replica/db' }, ['DATABASE_READ_URL']],

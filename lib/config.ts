@@ -54,6 +54,8 @@ function amount(max: number) {
     .refine((n) => n >= 1 && n <= max, `has to be a whole number from 1 to ${max}`);
 }
 
+const FAMILIES = ['m4', 'path', 'sketch'] as const;
+
 const schema = z.object({
   DATABASE_URL: url('postgres', 'postgresql').optional(),
   DATABASE_READ_URL: url('postgres', 'postgresql').optional(),
@@ -137,6 +139,15 @@ const schema = z.object({
   TOPIC_RULES: text.transform((path) => resolve(path)).optional(),
   /** Connections that write readings at once; the embedded database has one session, and one writer. */
   INGEST_WRITERS: amount(16).default(2),
+  /** Families of rollups that are kept up; what the others would give is made from readings. */
+  ROLLUP_FAMILIES: list
+    .default(['m4'])
+    .refine(
+      (names) =>
+        names.includes('m4') && names.every((name) => FAMILIES.some((one) => one === name)),
+      'has to be m4, alone or with path, sketch or both of them, such as m4,path',
+    )
+    .pipe(z.array(z.enum(FAMILIES))),
   CORS_ORIGINS: list
     .default([])
     .refine(

@@ -7,6 +7,8 @@ import type { Log } from '../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../lib/metrics.ts';
 import { compressRollupChunk } from '../sql/statements/compressRollupChunk.ts';
 import { lockRefresher, unlockRefresher } from '../sql/statements/lockRefresher.ts';
+import { maintainFamilies } from '../sql/statements/maintainFamilies.ts';
+import type { MaintainedRollup } from '../sql/statements/selectMaintainedRollups.ts';
 import { selectRefreshNeed } from '../sql/statements/selectRefreshNeed.ts';
 import { type Client, type Writable, withClient } from '../sql/transaction.ts';
 import { DIRTY_RANGES_MAX } from './bound-dirty-ranges.ts';
@@ -37,6 +39,8 @@ export interface RefresherOptions {
   readonly clock: Clock;
   /** How long after its time a reading may come and still not count as late. */
   readonly lagMs?: number;
+  /** Families of rollups to keep up; as the database has it where unset. */
+  readonly families?: readonly MaintainedRollup['family'][];
   /** How long one refresh should take. */
   readonly sliceMaxMs?: number;
   /** How long a run works before it gives way to the next. */
@@ -58,6 +62,7 @@ export function startRefresher(options: RefresherOptions): Refresher {
   const stopping = new AbortController();
   const { signal } = stopping;
   const meters = createMeters(metrics, clock);
+  const chooseFamilies = createFamilyChoice(options);
   let turn: Promise<unknown> = Promise.resolve();
   const run = createRefreshRun({
     database,
@@ -85,6 +90,7 @@ export function startRefresher(options: RefresherOptions): Refresher {
   }
 
   async function runAll(): Promise<void> {
+    await chooseFamilies();
     while (!signal.aborted && (await run(clock() * 1000, lagMs * 1000))) await isNeeded();
     if (!signal.aborted) await isNeeded();
   }
@@ -118,6 +124,7 @@ export function startRefresher(options: RefresherOptions): Refresher {
       let waitMs = IDLE_MS;
       try {
         await inTurn(async () => {
+          await chooseFamilies();
           if (await isNeeded()) await runAll();
           await compressOld();
         });
@@ -138,6 +145,20 @@ export function startRefresher(options: RefresherOptions): Refresher {
       await keeping;
       await turn;
     },
+  };
+}
+
+/** Makes the function that says once which families are kept up: a process that starts later may say otherwise. */
+function createFamilyChoice({ database, log, families }: RefresherOptions) {
+  let wanted = families;
+  return async (): Promise<void> => {
+    if (wanted === undefined) return;
+    const names = wanted;
+    const changed = await withClient(database, (client) => maintainFamilies(client, names));
+    wanted = undefined;
+    for (const { name, maintained } of changed) {
+      log.info({ rollup: name }, maintained ? 'rollup is kept up from now on' : 'rollup is left');
+    }
   };
 }
 

@@ -130,7 +130,7 @@ function expectRight(answer: RangeAnswer, earliestUs = Number.NEGATIVE_INFINITY)
   const { stepUs, startUs: fromUs } = answer.buckets;
   const points = [...values].filter(([t]) => t >= earliestUs).sort((a, b) => a[0] - b[0]);
   const columns = columnsOf(answer);
-  let before = points.findLast(([t]) => t < answer.startUs);
+  let before: Point | undefined = points.findLast(([t]) => t < answer.startUs);
   let row = 0;
   const faults: unknown[] = [];
   const runs = new Map<number, Point[]>();
