@@ -14,6 +14,6 @@ create or replace function tailrace.interpolate(at timestamptz, t_before timesta
   t_after timestamptz, after float8)
 returns float8
 language sql immutable parallel safe as $$
-  select case when t_before = t_after then before else before + (after - before)
+  select case when t_before = t_after or abs(after - before) <= 1e-280 then before else before + (after - before)
     * (date_part('epoch', at - t_before) / date_part('epoch', t_after - t_before)) end
 $$;

@@ -3,11 +3,13 @@
 --
 -- The state is {t_first, first, t_last, last, area, step_area, increase} with times in whole µs since 1970, which a float
 -- holds exactly until 2106, and areas in value × µs. All four aggregates have one state, which PostgreSQL makes once for
--- all that stand in one query. A value beyond 1e140, whose areas could overflow, makes the answer NaN, as in rollups.
+-- all that stand in one query. A value beyond 1e140, whose areas could overflow, makes the answer NaN, as in rollups; only
+-- `first`, the mean of a single point, is left as it is.
 
+-- What is so small that a part of it could be less than the smallest float, which PostgreSQL takes for an error, is 0.
 create or replace function tailrace.summable(value float8) returns float8
 language sql immutable parallel safe as $$
-  select case when abs(value) <= 1e140 then value else 'NaN' end
+  select case when abs(value) <= 1e-280 then 0 when abs(value) <= 1e140 then value else 'NaN' end
 $$;
 
 -- Points have to come in the order of time. It is not taken on trust: a wrong mean would look like a right one.
@@ -15,7 +17,7 @@ create or replace function tailrace.line_step(s float8[], at timestamptz, value 
 language plpgsql immutable strict parallel safe as $$
 declare
   t constant float8 := round(date_part('epoch', at) * 1e6);
-  v constant float8 := case when abs(value) <= 1e140 then value else 'NaN' end;
+  v constant float8 := case when abs(value) <= 1e-280 then 0 when abs(value) <= 1e140 then value else 'NaN' end;
 begin
   if s[3] <= t then
     return array[s[1], s[2], t, v,
@@ -23,7 +25,7 @@ begin
       s[6] + (t - s[3]) * s[4],
       s[7] + case when v >= s[4] then v - s[4] else v + 0 * s[4] end];
   end if;
-  if s[3] is null then return array[t, v, t, v, 0, 0, 0]; end if;
+  if s[3] is null then return array[t, value, t, v, 0, 0, 0]; end if;
   raise exception 'points have to come in the order of time' using errcode = 'data_exception',
     hint = 'Write the order into the aggregate, as in tailrace.twa(time, value order by time), or hand it arrays: '
       'tailrace.twa(array_agg(time), array_agg(value)).';
@@ -32,14 +34,14 @@ end $$;
 -- The same state from points in any order.
 create or replace function tailrace.line_of(times timestamptz[], vals float8[]) returns float8[]
 language sql immutable strict parallel safe as $$
-  select array[min(t), max(v) filter (where t_before is null), max(t), max(v) filter (where t_after is null),
+  select array[min(t), max(value) filter (where t_before is null), max(t), max(v) filter (where t_after is null),
     coalesce(sum((t - t_before) * (v_before + v) / 2), 0),
     coalesce(sum((t - t_before) * v_before), 0),
     coalesce(sum(case when v >= v_before then v - v_before else v + 0 * v_before end), 0)]
   from (
-    select t, v, lag(t) over w as t_before, lag(v) over w as v_before, lead(t) over w as t_after
+    select t, value, v, lag(t) over w as t_before, lag(v) over w as v_before, lead(t) over w as t_after
     from (
-      select round(date_part('epoch', p.at) * 1e6) as t, tailrace.summable(p.value) as v, p.ordinal
+      select round(date_part('epoch', p.at) * 1e6) as t, p.value, tailrace.summable(p.value) as v, p.ordinal
       from unnest(times, vals) with ordinality as p (at, value, ordinal)
       where p.at is not null and p.value is not null
     ) point
@@ -49,12 +51,12 @@ $$;
 
 create or replace function tailrace.line_twa(s float8[]) returns float8
 language sql immutable strict parallel safe as $$
-  select case when s[3] > s[1] then s[5] / (s[3] - s[1]) else s[4] end
+  select case when s[3] > s[1] then s[5] / (s[3] - s[1]) else s[2] end
 $$;
 
 create or replace function tailrace.line_twa_step(s float8[]) returns float8
 language sql immutable strict parallel safe as $$
-  select case when s[3] > s[1] then s[6] / (s[3] - s[1]) else s[4] end
+  select case when s[3] > s[1] then s[6] / (s[3] - s[1]) else s[2] end
 $$;
 
 create or replace function tailrace.line_delta(s float8[]) returns float8

@@ -61,10 +61,15 @@ language sql immutable strict parallel safe as $$
       * least(power(1.01::float8 / 0.99, abs(value_bucket) - 35501), 1.7976931348623157e308 / 1.01) end
 $$;
 
--- On a straight line between two ranks, as percentile_cont has it.
+-- On a straight line between two ranks, as percentile_cont has it. A part of a value that is close to the smallest float
+-- could be an error in PostgreSQL, not 0: there it is one of the two.
 create or replace function tailrace.sketch_quantile(value_buckets int4[], counts int8[], q float8) returns float8
 language sql immutable strict parallel safe as $$
-  select case when low = high then low else low * (1 - part) + high * part end
+  select case when low = high or part = 0 then low
+    when abs(low) > 1e-280 and abs(high) > 1e-280 then low * (1 - part) + high * part
+    when abs(low) > 1e-280 then low * (1 - part)
+    when abs(high) > 1e-280 then high * part
+    when part < 0.5 then low else high end
   from (
     select tailrace.sketch_value(min(b) filter (where below > floor(rank))) as low,
       tailrace.sketch_value(min(b) filter (where below > ceil(rank))) as high,

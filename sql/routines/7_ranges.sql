@@ -22,22 +22,22 @@ returns table (t timestamptz, twa float8, twa_step float8, delta float8, rate fl
 language sql stable parallel safe rows 1000 as $$
   with point as (
     select tailrace.bucket(step, r.time, tz) as bucket, round(date_part('epoch', r.time) * 1e6) as at,
-      tailrace.summable(r.value) as v
+      r.value, tailrace.summable(r.value) as v
     from tailrace.reading r
     where r.series_id = series and r.time >= start and r.time < "end"
     union all
-    (select null, round(date_part('epoch', r.time) * 1e6), tailrace.summable(r.value)
+    (select null, round(date_part('epoch', r.time) * 1e6), r.value, tailrace.summable(r.value)
     from tailrace.reading r
     where r.series_id = series and r.time < start
     order by r.time desc limit 1)
   ),
   segment as (
-    select bucket, at, v, lag(bucket) over w as bucket_before, lag(at) over w as at_before, lag(v) over w as v_before
+    select bucket, at, value, v, lag(bucket) over w as bucket_before, lag(at) over w as at_before, lag(v) over w as v_before
     from point
     window w as (order by at)
   ),
   line as (
-    select bucket, min(at) as t_first, max(at) as t_last, min(at_before) as t_before, max(v) as highest,
+    select bucket, min(at) as t_first, max(at) as t_last, min(at_before) as t_before, max(value) as value,
       sum((at - at_before) * (v_before + v) / 2) filter (where bucket = bucket_before) as area,
       sum((at - at_before) * v_before) filter (where bucket = bucket_before) as step_area,
       coalesce(sum(case when v >= v_before then v - v_before else v + 0 * v_before end), 0) as increase,
@@ -46,7 +46,7 @@ language sql stable parallel safe rows 1000 as $$
     where bucket is not null
     group by bucket
   )
-  select bucket, coalesce(area / (t_last - t_first), highest), coalesce(step_area / (t_last - t_first), highest), increase,
+  select bucket, coalesce(area / nullif(t_last - t_first, 0), value), coalesce(step_area / nullif(t_last - t_first, 0), value), increase,
     increase * 1e6 / nullif(t_last - case when has_before then t_before else t_first end, 0)
   from line
   order by bucket
