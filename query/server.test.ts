@@ -85,7 +85,6 @@ describe('a bad request is told what is wrong with it', () => {
     [`${RANGE}&tz=Mars/Olympus`, 400, 'bad_parameter', 'tz'],
     [`${RANGE}&step=1d&tz=Europe/Oslo`, 400, 'not_supported_yet', 'tz'],
     [`${RANGE}&format=xml`, 400, 'bad_parameter', 'format'],
-    [`${RANGE}&format=arrow`, 400, 'not_supported_yet', 'format'],
     [`${RANGE}&index=depth`, 400, 'not_supported_yet', 'index'],
     ['/v1/range?series=rig-1/nothing&start=now-1h', 404, 'unknown_series', 'series'],
     ['/v1/range?series=999999&start=now-1h', 404, 'unknown_series', 'series'],

@@ -123,7 +123,7 @@ export function rangeMsgpack(answered: Answered): Uint8Array {
 }
 
 /** Names of the columns of all series, in the order in which they first come, `q` last. */
-function columnNames(tables: readonly SeriesTable[]): string[] {
+export function columnNames(tables: readonly SeriesTable[]): string[] {
   const names = new Set(tables.flatMap((table) => table.columns.map((column) => column.name)));
   return names.delete('q') ? [...names, 'q'] : [...names];
 }

@@ -37,8 +37,7 @@ const STATE_AGGREGATES = ['intervals', 'time_in_state'] as const;
 const FILLS = ['none', 'null', 'previous', 'linear'] as const;
 export type Fill = (typeof FILLS)[number];
 
-const LATER_FORMATS = ['arrow'];
-export const FORMATS = ['json', 'csv', 'ndjson', 'msgpack'] as const;
+export const FORMATS = ['json', 'csv', 'ndjson', 'msgpack', 'arrow'] as const;
 export type Format = (typeof FORMATS)[number];
 
 export const RANGE_PARAMETERS: readonly Parameter[] = [
@@ -69,7 +68,12 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   },
   {
     name: 'points',
-    description: '`raw` for the points themselves, instead of buckets.',
+    description:
+      '`raw` for the points themselves, instead of buckets. As csv, ndjson and arrow they come in one answer of any ' +
+      'length, unless `limit` is given or the policy allows so many points at once: series after series, each in the ' +
+      'order of time. A long one is read while it is sent: each part of it shows what was committed when that was read, ' +
+      'it has no ETag, and `q` is told of every point of csv and arrow (0 is good). It ends with its connection cut ' +
+      'where its token or the right to it ends, or where nothing is taken of it for 30 s.',
     schema: { type: 'string', enum: ['raw'] },
   },
   {
@@ -106,7 +110,10 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   ...pagingParameters('raw points of an answer, over all series', LIMIT_MAX, LIMIT_DEFAULT),
   {
     name: 'format',
-    description: 'Form of the answer; goes before Accept.',
+    description:
+      'Form of the answer; goes before Accept. `arrow` is an Arrow IPC stream with the columns of `csv`: numbers as ' +
+      'float64, times as timestamps in µs, asset and channel as dictionaries; a column that holds texts of one series ' +
+      'and numbers of another holds texts.',
     schema: { type: 'string', enum: FORMATS },
   },
   {
@@ -280,10 +287,7 @@ export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQue
   refuseWithRaw(reader, resolution.kind === 'raw' && states === undefined);
   const index = oneOf(reader, 'index', ['time', 'depth']);
   if (index === 'depth') throw notSupportedYet('index', 'depth is not there yet');
-  const format = oneOf(reader, 'format', [...FORMATS, ...LATER_FORMATS]);
-  if (format !== undefined && LATER_FORMATS.includes(format)) {
-    throw notSupportedYet('format', `${format} is not there yet`);
-  }
+  const format = oneOf(reader, 'format', FORMATS);
   return {
     choice,
     startUs,

@@ -9,11 +9,11 @@ import { RAW_CSV_HEADER, rawCsv, rawNdjson } from './raw-text.ts';
 import type { RangeResult } from './read.ts';
 
 /** Formats that may be of any length. */
-export type StreamFormat = Extract<Format, 'csv' | 'ndjson'>;
+export type StreamFormat = Extract<Format, 'csv' | 'ndjson' | 'arrow'>;
 
 /** True for a format that raw points may be streamed in. */
 export function isStreamFormat(format: Format): format is StreamFormat {
-  return format === 'csv' || format === 'ndjson';
+  return format === 'csv' || format === 'ndjson' || format === 'arrow';
 }
 
 export interface RawStream {
@@ -60,8 +60,16 @@ async function* textOf(stream: RawStream): AsyncGenerator<string> {
   for await (const slice of slicesOf(stream)) yield* write(slice);
 }
 
+async function* arrowOf(stream: RawStream): AsyncGenerator<Uint8Array> {
+  const { rawArrow } = await import('./arrow.ts');
+  const writer = rawArrow(stream.first.answer.series.map(({ series }) => series));
+  for await (const slice of slicesOf(stream)) yield* writer.add(slice);
+  yield* writer.end();
+}
+
 /** The answer. */
 export function rawStreamReply(stream: RawStream): PiecesReply {
-  const { headers, first } = stream;
-  return { kind: 'pieces', headers, level: first.answer.level, pieces: textOf(stream) };
+  const { format, headers, first } = stream;
+  const pieces = format === 'arrow' ? arrowOf(stream) : textOf(stream);
+  return { kind: 'pieces', headers, level: first.answer.level, pieces };
 }

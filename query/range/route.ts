@@ -40,6 +40,7 @@ const TYPE_OF: Readonly<Record<Format, string>> = {
   csv: 'text/csv',
   ndjson: 'application/x-ndjson',
   msgpack: 'application/msgpack',
+  arrow: 'application/vnd.apache.arrow.stream',
 };
 const TYPES = FORMATS.map((format) => TYPE_OF[format]);
 
@@ -64,7 +65,7 @@ function typeHeader(format: Format) {
   };
 }
 
-function encode(format: Format, answered: Answered, request: Request): Reply {
+async function encode(format: Format, answered: Answered, request: Request): Promise<Reply> {
   const { tables, next, answer } = answered;
   const headers = {
     ...typeHeader(format),
@@ -73,6 +74,10 @@ function encode(format: Format, answered: Answered, request: Request): Reply {
   const { level } = answer;
   if (format === 'csv') return reply(rangeCsv(tables), { headers, level });
   if (format === 'ndjson') return reply(rangeNdjson(tables), { headers, level });
+  if (format === 'arrow') {
+    const { rangeArrow } = await import('./arrow.ts');
+    return reply(rangeArrow(answered), { headers, level });
+  }
   const series = seriesJson(answered);
   const etagOf = rangeEtag(answered, series);
   const body = format === 'json' ? rangeJson(answered, series) : rangeMsgpack(answered);
