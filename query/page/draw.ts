@@ -116,7 +116,9 @@ export function drawRuns(
   for (const { text, startMs, endMs } of runs) {
     const left = Math.max(plot.left, x(startMs));
     const right = Math.min(plot.left + plot.width, x(endMs));
-    const width = Math.max(1, right - left - style.gap);
+    // Of a narrow band a gap would leave nothing to see.
+    const gap = right - left > 4 * style.gap ? style.gap : 0;
+    const width = Math.max(1, right - left - gap);
     ctx.fillStyle = style.colorOf(text);
     ctx.fillRect(left, plot.top, width, plot.height);
     if (ctx.measureText(text).width + 6 * style.gap > width) continue;

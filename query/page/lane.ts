@@ -58,7 +58,7 @@ export function createLane({ trace, palette, colors }: LaneOptions): Lane {
           const swatch = el('i', {});
           swatch.style.background = colors(palette(), text);
           const length = el('b', {}, formatLength(ms));
-          return el('span', { title: text }, swatch, text, length);
+          return el('span', { title: text }, swatch, `${text} `, length);
         }),
         ...(totals.length > LEGEND_MAX
           ? [el('span', {}, `and ${totals.length - LEGEND_MAX} more`)]
@@ -75,7 +75,7 @@ export function createLane({ trace, palette, colors }: LaneOptions): Lane {
       const right = Math.min(width, chart.place(held.endMs, 0).left);
       mark.style.transform = `translateX(${left}px)`;
       mark.style.width = `${Math.max(2, right - left)}px`;
-      setText(tip, `${held.text} · ${lengthOf(held)} · ${spanOf(held)}`);
+      setText(tip, [held.text, lengthOf(held), spanOf(held)].filter((part) => part).join(' · '));
       const most = Math.max(0, width - tip.offsetWidth);
       const middle = chart.place(timeMs, 0).left - tip.offsetWidth / 2;
       tip.style.transform = `translateX(${Math.min(Math.max(0, middle), most)}px)`;
@@ -89,8 +89,9 @@ export function lengthOf({ startMs, endMs, isCut }: Held): string {
 }
 
 function spanOf({ startMs, endMs, isCut, goesOn }: Held): string {
-  const from = isCut ? '…' : formatTimeOfDay(startMs);
-  return `${from} – ${goesOn ? 'now' : formatTimeOfDay(endMs)}`;
+  const [from, until] = [formatTimeOfDay(startMs), formatTimeOfDay(endMs)];
+  if (isCut) return goesOn ? '' : `until ${until}`;
+  return goesOn ? `since ${from}` : `${from} – ${until}`;
 }
 
 /** How long each state held, the longest first. */

@@ -181,6 +181,47 @@ describe('the chart page of the demo', () => {
     );
   });
 
+  it('shows states as bands: how long each held, what the tail adds, and what is under the pointer', async () => {
+    const publisher = connectPublisher({
+      url: program.mqttUrl ?? '',
+      clientId: 'pump',
+      windowMax: 1,
+    });
+    const publish = async (text: string): Promise<void> => {
+      await publisher.publish('t/demo/newcomer/mode', text);
+      await publisher.flush();
+    };
+    await publish('"idle"');
+    ranges.length = 0;
+    await page.goto(`${program.httpUrl}/?s=newcomer/mode&live=5m`);
+    await isStatus('Live');
+    const legend = page.locator('.lane .legend');
+    await eventually(
+      () => legend.innerText(),
+      (text) => /^idle \d/.test(text),
+    );
+    expect(ranges.map((url) => url.searchParams.get('agg'))).toContain('intervals');
+    const asked = ranges.length;
+    await publish('"running"');
+    await eventually(
+      () => legend.innerText(),
+      (text) => text.includes('running'),
+    );
+    expect(await reading('mode')).toMatch(/^running\s+\d/);
+    expect(ranges.length).toBe(asked);
+    await publisher.stop();
+    // The newest band ends where the plot does.
+    const plot = await page.locator('.lane .u-over').boundingBox();
+    await page.mouse.move((plot?.x ?? 0) + (plot?.width ?? 0) - 1, (plot?.y ?? 0) + 10);
+    await page.waitForSelector('.tip:not([hidden])');
+    expect(await page.locator('.tip').innerText()).toMatch(
+      /^(running|idle) · \d.* · (since )?\d\d:\d\d:\d\d/,
+    );
+    expect(await page.locator('.held').isVisible()).toBe(true);
+    await page.goto(program.httpUrl);
+    await isStatus('Live');
+  });
+
   it('says why, when a token may not read', async () => {
     const token = await issueToken(dataDir, { tenant: 'demo', role: 'device' });
     await page.click('#access');
