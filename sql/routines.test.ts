@@ -1,9 +1,14 @@
-// The routines of sql/routines: the examples of docs/routines.md to the character, and the same answers as the TypeScript
-// that serves ranges.
-import { readFileSync } from 'node:fs';
+// The routines of sql/routines: the examples of docs/routines.md to the character, and how they are brought up to date.
+// store/range/routines.test.ts holds them against the code that serves ranges.
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../lib/log.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
+import { migrate } from './migrate.ts';
 
 let opened: TestDatabase;
 beforeAll(async () => {
@@ -71,5 +76,65 @@ describe('the examples of docs/routines.md', () => {
       types: asText,
     });
     if (expected !== undefined) expect(aligned(result)).toBe(expected);
+  });
+});
+
+describe('migrating routines', () => {
+  const log = createLog('silent');
+  let folder: string;
+  let directory: URL;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tailrace-routines-'));
+    cpSync(new URL('.', import.meta.url), folder, {
+      recursive: true,
+      filter: (path) => !/\.ts$|embedded$|statements$/.test(path),
+    });
+    directory = pathToFileURL(`${folder}/`);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const change = (file: string, edit: (text: string) => string) => {
+    const path = join(folder, 'routines', file);
+    writeFileSync(path, edit(readFileSync(path, 'utf8')));
+  };
+  const migrateAll = () => migrate(opened.database, { log, directory });
+  const run = (sql: string) => opened.database.writer.query(sql);
+
+  it('goes again under views and columns of users', async () => {
+    await run(`create view public.mine as
+      select tailrace.bucket('1 day', time, 'Europe/Oslo') as day, tailrace.twa(time, value order by time) as mean,
+        tailrace.sketch(value) as sketch, tailrace.m4(time, value) as m4, tailrace.rate(array_agg(time), array_agg(value))
+      from tailrace.reading group by 1`);
+    await run('create table public.kept as select sketch, m4 from public.mine');
+    const files = readdirSync(join(folder, 'routines'));
+    for (const file of files) change(file, (text) => `${text}\n-- changed\n`);
+    expect(await migrateAll()).toEqual(files.sort().map((file) => `routines/${file}`));
+    await run('select * from public.mine, public.kept');
+    await run('drop table public.kept; drop view public.mine');
+  });
+
+  it('takes a routine to another signature, by dropping the one before', async () => {
+    change(
+      '2_fill.sql',
+      (text) => `${text}
+      drop function if exists tailrace.interpolate(timestamptz, timestamptz, float8, timestamptz, float8);
+      create or replace function tailrace.interpolate(share float8, before float8, after float8) returns numeric
+      language sql immutable parallel safe as 'select (before + (after - before) * share)::numeric';`,
+    );
+    expect(await migrateAll()).toEqual(['routines/2_fill.sql']);
+    const { rows } = await run('select tailrace.interpolate(0.5, 1, 2)');
+    expect(rows).toEqual([{ interpolate: '1.5' }]);
+  });
+
+  it('leaves everything as it was where a view stands in the way, and says so', async () => {
+    await run('create view public.mine as select tailrace.locf(1) over () as one');
+    change('2_fill.sql', (text) => `drop aggregate if exists tailrace.locf(anyelement);\n${text}`);
+    await expect(migrateAll()).rejects.toMatchObject({
+      code: 'migration_failed',
+      message: expect.stringMatching(/2_fill\.sql.*depend/s),
+    });
+    expect((await run('select one from public.mine')).rows).toEqual([{ one: 1 }]);
+    await run('drop view public.mine');
+    expect(await migrateAll()).toEqual(['routines/2_fill.sql']);
   });
 });

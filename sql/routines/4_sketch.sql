@@ -1,7 +1,7 @@
 -- Percentiles from counts of values in logarithmic buckets, tailrace.sketch_bucket (DDSketch, VLDB 2019, without its
 -- collapsing): what is read back is within 1 % of what was counted. docs/routines.md documents what users may call.
 
--- As migration 0002 has it, but for "strict", which forbids the planner to inline a case: seven times as fast.
+-- As migration 0002 has it, but for "strict", which keeps the planner from inlining a case.
 create or replace function tailrace.sketch_bucket(v float8) returns int4
 language sql immutable parallel safe as $$
   select case when abs(v) < 2.2250738585072014e-308 then 0
