@@ -14,6 +14,11 @@ export const AREAS: readonly Area[] = [
     open: async (context) => (await import('./cases/range.ts')).openRange(context),
   },
   {
+    name: 'latest',
+    about: '/v1/latest of 1,000 of 100,000 series over HTTP, against finding them in the database',
+    open: async (context) => (await import('./cases/latest.ts')).openLatestArea(context),
+  },
+  {
     name: 'policy',
     about:
       'decisions, tokens, activation of bundles, and revocation to the last frame of open tails',
