@@ -53,6 +53,7 @@ export interface HttpServiceOptions {
   /** Of the limits alone. */
   readonly clock?: () => number;
   readonly receiveMaxMs?: number;
+  readonly stalledMs?: number;
 }
 
 async function noSockets(): Promise<Accepted> {
@@ -76,8 +77,8 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const registry = createRegistry(options.routes);
-  const { receiveMaxMs, accept = noSockets } = options;
-  const sources = { registry, authority, limits, clock, log, metrics, receiveMaxMs };
+  const { receiveMaxMs, stalledMs, accept = noSockets } = options;
+  const sources = { registry, authority, limits, clock, log, metrics, receiveMaxMs, stalledMs };
   const service = createService({ ...sources, corsOrigins: new Set<string>() });
   const engine = loadEngine();
   const app = createApp(engine);

@@ -32,6 +32,8 @@ export interface ServeOptions {
   readonly metrics: Metrics;
   /** How long a body may take to come in. */
   readonly receiveMaxMs?: number | undefined;
+  /** How long a client may take nothing of an answer that is made while it is sent. */
+  readonly stalledMs?: number | undefined;
 }
 
 export interface Service {
@@ -98,14 +100,14 @@ async function send(
   reply: AnyReply,
   headers: Readonly<Record<string, string>>,
   account: Account,
-  log: Log,
+  { log, stalledMs }: Pick<ServeOptions, 'log' | 'stalledMs'>,
 ): Promise<void> {
   const charge = (bytes: number) => account.admission?.charge(bytes);
   if (reply.kind === 'whole') charge(await sendReply(exchange, request, reply, headers));
   if (reply.kind === 'stream') openStream(exchange, request, reply, headers);
   if (reply.kind !== 'pieces') return;
   try {
-    await sendPieces(exchange, request, reply, headers, charge);
+    await sendPieces(exchange, request, reply, headers, charge, stalledMs);
   } catch (thrown) {
     if (!isKnownProblem(thrown)) throw thrown;
     const { traceparent } = headers;
@@ -157,12 +159,12 @@ export function createService(options: ServeOptions): Service {
     const since = performance.now();
     const methods = registry.methods(request.path);
     const common = commonHeaders(request, corsOrigins, methods);
+    const { traceparent } = common;
     let reply: AnyReply;
     try {
       reply = await routed(exchange, request, account);
     } catch (thrown) {
       if (!isKnownProblem(thrown)) {
-        const { traceparent } = common;
         log.error({ err: thrown, path: request.path, traceparent }, 'a request failed');
       }
       const problem = problemReply(thrown, account.grant?.decisionId);
@@ -171,10 +173,10 @@ export function createService(options: ServeOptions): Service {
     }
     // Paths that nobody registered are one label, or clients could make as many series as they like.
     const route = registry.templateOf(request.path) ?? 'none';
-    const status = reply.kind === 'whole' ? reply.status : 200;
-    const { traceparent } = common;
-    await send(exchange, request, reply, { ...common, ...decisionHeaders(account) }, account, log);
+    const headers = { ...common, ...decisionHeaders(account) };
+    await send(exchange, request, reply, headers, account, options);
     const durationMs = performance.now() - since;
+    const status = reply.kind === 'whole' ? reply.status : 200;
     logRequest(log, account, { method: request.method, route, status, durationMs, traceparent });
     // How long these take says something of their clients, and nothing of the server.
     if (reply.kind !== 'whole') return;
