@@ -127,6 +127,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
     throw new Error('nothing is read in this test');
   };
   const reader: RangeReader = {
+    ...{ rowsMax: 1, costFacts: async () => ({ rollups: [], pointsPerUs: 0 }) },
     ...{ readsMax: 1, read: noReads, slices: noSlices, ends: noReads },
     ...rangeReader,
   };

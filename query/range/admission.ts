@@ -16,6 +16,15 @@ const STEPS: readonly (readonly [text: string, ms: number])[] = [
   ...[1, 2, 3, 6, 12].map((n) => [`${n}h`, n * 3_600_000] as const),
 ];
 
+/** Steps from a length on, as text and in ms: the usual ones, then days, each twice the one before. */
+export function* stepsFrom(ms: number): Generator<readonly [text: string, ms: number]> {
+  for (let least = ms; least <= STEP_MAX_MS; ) {
+    const step = usualStepAtLeast(least);
+    yield step;
+    least = step[1] < DAY_MS ? step[1] + 1 : step[1] * 2;
+  }
+}
+
 /** A step that is still too fine is made wider by so much at least, so that no budget takes long to meet. */
 const WIDER = 1.05;
 

@@ -1,5 +1,6 @@
 // The reader of one caller: what it reads waits for its turn, and ends with whoever asked for it.
 import type { Claims } from '../../policies/grant.ts';
+import type { RangeRequest } from '../../store/range/range.ts';
 import type { RawScan, RawSlice } from '../../store/range/raw-page.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import type { ReadQueue } from './queue.ts';
@@ -12,12 +13,12 @@ export function queuedReaders(reader: RangeReader, queue: ReadQueue): ReaderOf {
   return ({ tenant, sub }, signal) => {
     // A list as JSON: tenant `a` with subject `b/c` is not tenant `a/b` with subject `c`.
     const subject = JSON.stringify([tenant, sub]);
+    const ending = <R extends RangeRequest>(request: R): R =>
+      signal === undefined ? request : { ...request, signal };
     return {
       ...reader,
-      read: (request) =>
-        queue.run(subject, signal, () =>
-          reader.read(signal === undefined ? request : { ...request, signal }),
-        ),
+      costFacts: (request) => reader.costFacts(ending(request)),
+      read: (request) => queue.run(subject, signal, () => reader.read(ending(request))),
       slices: (scan) => queuedSlices(subject, scan, reader, queue),
     };
   };

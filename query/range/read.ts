@@ -6,9 +6,10 @@ import type { RangeAnswer, RangeRequest } from '../../store/range/range.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import type { Series } from '../../store/series.ts';
 import { checkSeriesMax } from './admission.ts';
+import { admitCost, admittedStep } from './cost.ts';
 import { cutDomain } from './cut.ts';
 import type { Page } from './page.ts';
-import type { RangeQuery } from './parameters.ts';
+import type { Division, RangeQuery } from './parameters.ts';
 import { shiftAnswer } from './shift.ts';
 import { cutIntervals, intervalStepMs, statesRequest } from './states.ts';
 import { needsPath, needsSketch, needsStats, type SeriesTable, tablesOf } from './table.ts';
@@ -89,11 +90,19 @@ export async function readRange(
   const { rangeReader, feed } = sources;
   checkSeriesMax(series.length, grant);
   const resumed = page === undefined ? query : resume(query, page);
-  const { request, stepMs } = requestOf(resumed, series, grant, nowUs);
-  const answer =
-    request.startUs >= request.endUs || series.length === 0
-      ? await nothing(request, feed)
-      : await rangeReader.read(request);
+  const again = (resolution: Division) =>
+    requestOf({ ...resumed, resolution }, series, grant, nowUs).request;
+  const spanUs = resumed.endUs - resumed.startUs;
+  const { request, stepMs } = await admittedStep(
+    resumed.resolution,
+    again,
+    rangeReader,
+    spanUs,
+    () => requestOf(resumed, series, grant, nowUs),
+  );
+  const isEmpty = request.startUs >= request.endUs || series.length === 0;
+  if (!isEmpty) await admitCost(request, resumed.resolution, again, rangeReader);
+  const answer = isEmpty ? await nothing(request, feed) : await rangeReader.read(request);
   const shown = shiftAnswer(answer, query.offsetUs);
   const told = request.states?.as === 'intervals' ? (intervalStepMs(answer) ?? stepMs) : stepMs;
   return { answer: shown, tables: tablesOf(shown, query), stepMs: told };
