@@ -36,7 +36,9 @@ group by series_id, ${bucket}`;
 
 // The gap to the point before counts where that is in the same bucket. The window goes by series and time, as the index
 // does: one that went by bucket, too, would have to sort. `offset 0` has the gap worked out once, not for every sum.
-const summable = (value: string) => `case when abs(${value}) <= 1e140 then ${value} else 'NaN' end`;
+// Half of the smallest float is an error in PostgreSQL, not 0, and would stop every refresh: what is so small counts as 0.
+const summable = (value: string) =>
+  `case when abs(${value}) <= 1e-300 then 0 when abs(${value}) <= 1e140 then ${value} else 'NaN' end`;
 
 const pathOfReadings = ({ source, where, bucket }: Scan) => `
 select series_id, start, min(time), max(value) filter (where seconds is null), max(time), last(value, time),
