@@ -19,6 +19,11 @@ export const AREAS: readonly Area[] = [
     open: async (context) => (await import('./cases/latest.ts')).openLatestArea(context),
   },
   {
+    name: 'refresh',
+    about: 'what the rollup families path and sketch cost to be kept up, against m4',
+    open: async (context) => (await import('./cases/refresh.ts')).openRefresh(context),
+  },
+  {
     name: 'policy',
     about:
       'decisions, tokens, activation of bundles, and revocation to the last frame of open tails',
