@@ -24,12 +24,24 @@ describe('the parameters of a range', () => {
       limited: false,
       page: undefined,
       format: undefined,
+      timeoutMs: 30_000,
     });
   });
 
   it('name a series once, however often it is asked for', () => {
     const { choice } = read('series=a/b&series=a/b&series=7&start=0');
     expect(choice).toEqual({ kind: 'names', names: ['a/b', '7'] });
+  });
+
+  it('name an aggregate once, however often it is asked for: each is a column to make', () => {
+    const query = `agg=mean&agg=${'m4,mean,'.repeat(1_000)}p50`;
+    expect(read(`series=a/b&start=0&${query}`).aggregates).toEqual(['mean', 'm4', 'p50']);
+  });
+
+  it('take a plus that nobody escaped, in a zone too', () => {
+    const zoneOf = (tz: string) => read(`series=a/b&start=0&step=1d&tz=${tz}`).resolution;
+    expect(zoneOf('Etc/GMT+5')).toMatchObject({ zone: 'Etc/GMT+5' });
+    expect(zoneOf('+05:30')).toMatchObject({ zone: '+05:30' });
   });
 
   it('take 1,000 series and no more', () => {

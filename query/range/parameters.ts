@@ -203,7 +203,8 @@ function readResolution(reader: ParameterReader, spanUs: number): Division {
 
 function namesOfAggregates(reader: ParameterReader): string[] {
   const names = reader.many('agg').flatMap((value) => value.split(','));
-  return names.map((name) => name.trim());
+  // Each once: a URL has room for thousands, and every one would be a column of its own while the answer is made.
+  return [...new Set(names.map((name) => name.trim()))];
 }
 
 /**
@@ -239,7 +240,7 @@ function readAggregates(reader: ParameterReader): Aggregate[] {
 /** The time zone, undefined for UTC. */
 function readZone(reader: ParameterReader): string | undefined {
   // A plus that nobody escaped arrives as a space.
-  const zone = reader.one('tz')?.replace(/^ /, '+');
+  const zone = reader.one('tz')?.replaceAll(' ', '+');
   if (zone === undefined || /^(Etc\/)?(UTC|GMT)$|^Z$/i.test(zone)) return undefined;
   if (isTimeZone(zone)) return zone;
   throw invalidParameter('tz', 'has to be a time zone, such as UTC, Europe/Oslo or +05:30');
