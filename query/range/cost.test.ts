@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Grant, Obligations } from '../../policies/grant.ts';
-import type { CostFacts } from '../../store/range/estimate.ts';
+import { type CostFacts, countedBy } from '../../store/range/estimate.ts';
 import type { RangeRequest } from '../../store/range/range.ts';
 import { parseStep } from '../../store/range/step.ts';
 import type { Series } from '../../store/series.ts';
@@ -79,6 +79,14 @@ const YEAR: Case = {
 };
 
 describe('what a range would read', () => {
+  it('is counted by whole buckets within the domain: what lies beyond may be beyond its caller', () => {
+    const [startUs, endUs] = [NOW_US - 30 * DAY_US + 60e6, NOW_US - 3_600e6];
+    const resolution = { kind: 'step', stepMs: 1 } as const;
+    const counted = countedBy({ series: [], startUs, endUs, resolution }, ROLLUPS);
+    expect(counted).toMatchObject({ name: 'm4_1d', startUs: NOW_US - 29 * DAY_US });
+    expect(counted?.endUs).toBe(NOW_US - DAY_US);
+  });
+
   it.each<[string, Partial<Case>, string | null | undefined]>([
     [
       'an hour of ten series',

@@ -17,7 +17,8 @@ export function queuedReaders(reader: RangeReader, queue: ReadQueue): ReaderOf {
       signal === undefined ? request : { ...request, signal };
     return {
       ...reader,
-      costFacts: (request) => reader.costFacts(ending(request)),
+      costFacts: (request) =>
+        reader.costFacts(ending(request), (work) => queue.run(subject, signal, work)),
       read: (request) => queue.run(subject, signal, () => reader.read(ending(request))),
       slices: (scan) => queuedSlices(subject, scan, reader, queue),
     };

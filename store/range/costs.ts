@@ -5,8 +5,11 @@ import { selectRollupStates } from '../../sql/statements/selectRollupStates.ts';
 import { sumRolledUpPoints } from '../../sql/statements/sumRolledUpPoints.ts';
 import { type BucketRequest, type CostFacts, countedBy, estimateRows } from './estimate.ts';
 
-/** Gives the facts of a request's price. */
-export type CostFactsOf = (request: BucketRequest) => Promise<CostFacts>;
+/** Does work when its turn at the database has come. */
+export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Gives the facts of a request's price. Where points have to be counted, that waits for its `turn`. */
+export type CostFactsOf = (request: BucketRequest, turn?: Turn) => Promise<CostFacts>;
 
 /** How old the account of the rollups may be; their horizons move on meanwhile, which makes ranges cheaper. */
 const AGE_MAX_MS = 5_000;
@@ -23,7 +26,7 @@ export function createCostFacts(
 ): CostFactsOf {
   let kept: { readonly rollups: CostFacts['rollups']; readonly atMs: number } | undefined;
 
-  return async (request) => {
+  return async (request, turn = (work) => work()) => {
     const reader = readEach(database, request.signal);
     if (kept === undefined || clock() - kept.atMs > AGE_MAX_MS) {
       kept = { rollups: await selectRollupStates(reader), atMs: clock() };
@@ -35,7 +38,8 @@ export function createCostFacts(
     const ids = request.series.filter(({ kind }) => kind === 'number').map(({ id }) => id);
     if (counted === undefined || ids.length === 0) return { rollups, pointsPerUs: UNKNOWN_PER_US };
     const { name, startUs, endUs } = counted;
-    const points = await sumRolledUpPoints(reader, name, ids, startUs, endUs);
+    // Of many series over years that is work itself, and whoever is refused for the price has had it all the same.
+    const points = await turn(() => sumRolledUpPoints(reader, name, ids, startUs, endUs));
     return { rollups, pointsPerUs: points / ids.length / (endUs - startUs) };
   };
 }

@@ -54,7 +54,10 @@ export function estimateRows(request: BucketRequest, facts: CostFacts): number {
   return (rollupRows + rawUs * facts.pointsPerUs) * request.series.length;
 }
 
-/** A rollup to count a domain's points by, and the part of the domain that it knows; undefined where none does. */
+/**
+ * A rollup to count a domain's points by, and the part of the domain that it knows; undefined where none does. Only
+ * whole buckets of it: what lies beyond the domain may be beyond what its caller is allowed to know of.
+ */
 export function countedBy(request: BucketRequest, rollups: CostFacts['rollups']) {
   const { startUs, endUs } = domainOf(
     resolveBuckets(request.resolution, request.startUs, request.endUs),
@@ -63,8 +66,8 @@ export function countedBy(request: BucketRequest, rollups: CostFacts['rollups'])
     .filter(({ family, level }) => family === 'm4' && level !== RAW_LEVEL)
     .map(({ name, bucketUs, materialisedBeforeUs }) => ({
       ...{ name, bucketUs },
-      startUs: Math.floor(startUs / bucketUs) * bucketUs,
-      endUs: Math.min(Math.ceil(endUs / bucketUs) * bucketUs, materialisedBeforeUs),
+      startUs: Math.ceil(startUs / bucketUs) * bucketUs,
+      endUs: Math.min(Math.floor(endUs / bucketUs) * bucketUs, materialisedBeforeUs),
     }))
     .filter(({ bucketUs, startUs, endUs }) => endUs - startUs >= BUCKETS_COUNTED_MIN * bucketUs)
     .sort((a, b) => b.bucketUs - a.bucketUs)[0];
