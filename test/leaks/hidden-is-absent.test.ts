@@ -58,6 +58,22 @@ const QUESTIONS: readonly (readonly [what: string, path: Path, how?: AskOptions]
   ['a range by id', ({ id }) => `/v1/range?series=${id}&${SPAN}`],
   ['a raw range', ({ name }) => `/v1/range?series=${name}&${SPAN}&points=raw&format=csv`],
   [
+    'a raw range as arrow',
+    ({ name }) => `/v1/range?series=${name}&${SPAN}&points=raw&format=arrow`,
+  ],
+  ['intervals', ({ name }) => `/v1/range?series=${name}&${SPAN}&agg=intervals`],
+  ['time in state', ({ id }) => `/v1/range?series=${id}&${SPAN}&agg=time_in_state&tz=Asia/Kabul`],
+  [
+    'a comparison by every aggregate',
+    ({ name }) =>
+      `/v1/range?${matchOf(name)}&${SPAN}&offset=30m&agg=mean,p95,twa,rate,delta&fill=previous`,
+  ],
+  ['a range explained', ({ name }) => `/v1/range?${matchOf(name)}&${SPAN}&explain=1`],
+  [
+    'a range that costs too much',
+    ({ name }) => `/v1/range?series=${name}&start=2020-01-01T00:00:00Z&step=1ms`,
+  ],
+  [
     'a range beside one that is there',
     ({ name }) => `/v1/range?series=rig-albatross/filler/1&series=${name}&${SPAN}&step=1m`,
   ],
