@@ -66,7 +66,11 @@ function bucketsOf(list: readonly Point[], bucketUs: number): Map<number, Point[
   return buckets;
 }
 
-const summable = (value: number) => (Math.abs(value) <= 1e140 ? value : Number.NaN);
+function summable(value: number): number {
+  if (Math.abs(value) <= 1e-300) return 0;
+  return Math.abs(value) <= 1e140 ? value : Number.NaN;
+}
+
 const us = (column: string) => `(date_part('epoch', ${column}) * 1e6)::int8::float8 as ${column}`;
 
 /** Sum over neighbours, and the sum of the magnitudes that it is made of. */
