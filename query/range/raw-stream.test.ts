@@ -160,6 +160,37 @@ describe('raw points without a limit', () => {
   });
 });
 
+describe('long texts', () => {
+  const TEXTS = 1_200;
+  const textOf = (n: number) => `${n} ${'x'.repeat(20_000)}`;
+  const path = '/v1/range?series=logger/lines&points=raw&start=0&end=now';
+
+  beforeAll(async () => {
+    const points = Array.from({ length: TEXTS }, (_, n) => [T0_MS + n, textOf(n)] as const);
+    await server.write('logger', 'lines', points);
+  });
+
+  it('make pages shorter: an answer of a hundred thousand would be more than a process holds', async () => {
+    const values: string[] = [];
+    let pages = 0;
+    for (let page: string | undefined = ''; page !== undefined; pages += 1) {
+      const body = await (await ask(`${path}${page && `&page=${page}`}`)).json();
+      values.push(...body.series[0].v);
+      page = body.next;
+    }
+    expect(pages).toBe(2);
+    expect(values.findIndex((value, n) => value !== textOf(n))).toBe(-1);
+    expect(values).toHaveLength(TEXTS);
+  });
+
+  it('come as one answer of text all the same', async () => {
+    const text = await (await ask(`${path}&format=ndjson`)).text();
+    const rows = text.trimEnd().split('\n');
+    expect(rows).toHaveLength(TEXTS);
+    expect(rows.findIndex((row, n) => JSON.parse(row).v !== textOf(n))).toBe(-1);
+  });
+});
+
 /** Reads the beginning, does something, and reads on. */
 async function interrupted(act: () => Promise<unknown> | unknown, format = 'csv') {
   const response = await askSlowly(`${RANGE}&format=${format}`);

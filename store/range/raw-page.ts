@@ -16,8 +16,13 @@ import type {
 /** Points in one slice over all its series: some 40 ms embedded. */
 const SLICE_POINTS_MAX = 50_000;
 
-/** Texts may be long. */
+/** Texts may be long: the first slice of them is short, and those that follow go by how long the last ones were. */
 const SLICE_STATES_MAX = 10_000;
+const SLICE_STATES_FIRST = 500;
+const SLICE_CHARACTERS = 4 * 1024 * 1024;
+
+/** Of a page: what a text of JSON is made of has to fit into memory several times, and a text has its own maximum. */
+const PAGE_CHARACTERS = 16 * 1024 * 1024;
 
 /** Series in one slice. */
 const SLICE_SERIES_MAX = 256;
@@ -58,13 +63,15 @@ export async function* readRawSlices(
   let cursor = firstCursor(scan);
   let remaining = limit;
   let batchMax = 1;
+  let statesMax = SLICE_STATES_FIRST;
 
   while (cursor.index < series.length && remaining > 0) {
     signal?.throwIfAborted();
     const batch = nextBatch(series, cursor, startUs, batchMax);
-    const sliceMax = batch[0]?.kind === 'state' ? SLICE_STATES_MAX : SLICE_POINTS_MAX;
+    const sliceMax = batch[0]?.kind === 'state' ? statesMax : SLICE_POINTS_MAX;
     const each = Math.max(1, Math.floor(Math.min(sliceMax / batch.length, remaining)));
     const found = await readSlice(sql, batch, cursor.fromUs, endUs, each);
+    if (batch[0]?.kind === 'state') statesMax = nextStatesMax([...found.values()]);
     const { index, before } = cursor;
     let densest = 1;
     cursor = { index: index + batch.length, fromUs: startUs, before: 0 };
@@ -108,6 +115,7 @@ export async function readRawPage(
   };
   const parts = new Map<number, RawColumns[]>();
   let remaining = limit;
+  let characters = 0;
   let last: RawPosition | undefined;
   // One more than fits, to know whether anything follows.
   for await (const { series: one, columns } of readRawSlices(sql, scan, count, limit + 1)) {
@@ -116,8 +124,10 @@ export async function readRawPage(
       parts.set(one.id, [...(parts.get(one.id) ?? []), points]);
       last = { seriesId: one.id, timeUs: points.t.at(-1)! };
       remaining -= points.t.length;
+      characters += charactersOf(points);
     }
-    if (points === undefined || points.t.length < columns.t.length) {
+    const isFull = points === undefined || points.t.length < columns.t.length;
+    if (isFull || characters > PAGE_CHARACTERS) {
       return { series: columnsOf(series, parts), ...(last === undefined ? {} : { next: last }) };
     }
   }
@@ -131,6 +141,21 @@ function firstCursor({ series, startUs, after }: RawScan): Cursor {
   throw new TailraceError('bad_parameter', 'page belongs to another query', {
     details: { parameter: 'page' },
   });
+}
+
+/** Of texts; numbers are all of one size. */
+function charactersOf({ v }: RawColumns): number {
+  if (v instanceof Float64Array) return 0;
+  return v.reduce((sum, text) => sum + text.length, 0);
+}
+
+/** Points of the next slice of states, if its texts are as long as those of this one. */
+function nextStatesMax(slice: readonly RawColumns[]): number {
+  const points = slice.reduce((sum, { t }) => sum + t.length, 0);
+  if (points === 0) return SLICE_STATES_FIRST;
+  const characters = slice.reduce((sum, columns) => sum + charactersOf(columns), 0);
+  const fitting = Math.floor((SLICE_CHARACTERS * points) / Math.max(1, characters));
+  return Math.min(SLICE_STATES_MAX, Math.max(1, fitting));
 }
 
 /** Series for one statement: all of one kind, and from one time on. */
