@@ -59,7 +59,7 @@ async function told() {
 }
 
 it('catches up from the beginning each time that a family is turned on', async () => {
-  const m4 = ['rollup_1m', 'rollup_15m', 'rollup_1h'];
+  const m4 = ['rollup_1m', 'rollup_5m', 'rollup_15m', 'rollup_1h', 'rollup_6h'];
   await refreshWith(['m4']);
   expect(await told()).toEqual({ kept: m4, last: undefined, greatest: undefined });
 

@@ -88,8 +88,10 @@ describe('the refresher', () => {
     await refresher.refreshNow();
     expect(await materialised()).toEqual([
       ['rollup_1m', T + 2 * DAY + 19 * MINUTE],
+      ['rollup_5m', T + 2 * DAY + 15 * MINUTE],
       ['rollup_15m', T + 2 * DAY + 15 * MINUTE],
       ['rollup_1h', T + 2 * DAY],
+      ['rollup_6h', T + 2 * DAY],
       ['rollup_1d', T + 2 * DAY],
     ]);
     expect(await buckets('rollup_1m')).toBe(2 * 24 * 60);
@@ -125,7 +127,7 @@ describe('the refresher', () => {
     await refresher.refreshNow();
     expect(await count('dirty_range')).toBe(0);
     expect(await faults()).toEqual([]);
-    for (const level of ['1m', '15m', '1h', '1d']) {
+    for (const level of ['1m', '5m', '15m', '1h', '6h', '1d']) {
       const extremes = `select max(max) as max, min(min) as min, count(*) filter (where series_id = 3)::int as old
         from tailrace.rollup_${level} where bucket >= ${at(T)} or series_id = 3`;
       expect(await select(extremes)).toEqual([{ max: 1e6, min: -1e6, old: 1 }]);

@@ -61,8 +61,10 @@ where not same and start + interval '${bucket}' <= before
 
 const FAULTS = [
   ['rollup_1m', '1 minute'],
+  ['rollup_5m', '5 minutes'],
   ['rollup_15m', '15 minutes'],
   ['rollup_1h', '1 hour'],
+  ['rollup_6h', '6 hours'],
   ['rollup_1d', '1 day'],
 ]
   .map(([name = '', bucket = '']) => `(${faultsOf(name, bucket)})`)

@@ -101,18 +101,6 @@ const DEFINITIONS: Record<MaintainedRollup['family'], Definition> = {
   sketch: { columns: 'value_buckets, counts', select: selectSketch },
 };
 
-/** What each rollup is made from, where that is not the readings. */
-const SOURCES: ReadonlyMap<string, string> = new Map([
-  ['rollup_15m', 'rollup_1m'],
-  ['rollup_1h', 'rollup_15m'],
-  ['rollup_1d', 'rollup_1h'],
-  ['path_15m', 'path_1m'],
-  ['path_1h', 'path_15m'],
-  ['path_1d', 'path_1h'],
-  ['sketch_1h', 'sketch_15m'],
-  ['sketch_1d', 'sketch_1h'],
-]);
-
 /** Some series in a half-open stretch of time, µs since 1970 UTC. */
 export interface RollupSlice {
   readonly seriesIds: readonly number[];
@@ -134,8 +122,7 @@ set local jit = off;
 set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0;`;
 
 function mergeText(rollup: MaintainedRollup, slice: RollupSlice): string {
-  const { family, materialisation, name, bucketUs } = rollup;
-  const source = SOURCES.get(name);
+  const { family, materialisation, source, bucketUs } = rollup;
   const { columns, select } = DEFINITIONS[family];
   const time = source === undefined ? 'time' : 'bucket';
   const ids = `any ('${numberArray(slice.seriesIds)}'::int4[])`;
@@ -155,8 +142,7 @@ commit`;
 }
 
 /**
- * Makes the rollup's rows of some series in whole buckets anew from what the next finer level holds, in a transaction
- * of its own. Gives how many rows there are.
+ * Makes the rollup's rows of some series in whole buckets anew from what its source holds, in a transaction of its own. Gives how many rows there are.
  */
 export async function mergeRollup(
   client: Client,

@@ -20,12 +20,28 @@ interface RollupRow {
   readonly kept_from_s: number;
 }
 
+/** What each rollup can be made from, the best first; the others are made from readings. */
+const SOURCES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['rollup_5m', ['rollup_1m']],
+  ['rollup_15m', ['rollup_5m', 'rollup_1m']],
+  ['rollup_1h', ['rollup_15m']],
+  ['rollup_6h', ['rollup_1h']],
+  ['rollup_1d', ['rollup_6h', 'rollup_1h']],
+  ['path_15m', ['path_1m']],
+  ['path_1h', ['path_15m']],
+  ['path_1d', ['path_1h']],
+  ['sketch_1h', ['sketch_15m']],
+  ['sketch_1d', ['sketch_1h']],
+]);
+
 export interface MaintainedRollup {
   /** Name in the schema tailrace: a continuous aggregate of the m4 family, a hypertable of the others. */
   readonly name: string;
   readonly family: 'm4' | 'path' | 'sketch';
   readonly ordinal: number;
   readonly bucketUs: number;
+  /** Name of the rollup that it is made from; undefined where that is the readings. */
+  readonly source: string | undefined;
   /** The hypertable that holds its rows, as SQL names it. */
   readonly materialisation: string;
   /** µs since 1970; -Infinity where nothing is materialised. */
@@ -38,6 +54,7 @@ export interface MaintainedRollup {
 export async function selectMaintainedRollups(client: Client): Promise<MaintainedRollup[]> {
   const { rows } = await client.query<RollupRow>(SELECT_MAINTAINED_ROLLUPS);
   return rows.map((row) => ({
+    source: sourceOf(row, rows),
     name: row.name,
     family: row.family,
     ordinal: row.ordinal,
@@ -46,4 +63,16 @@ export async function selectMaintainedRollups(client: Client): Promise<Maintaine
     materialisedBeforeUs: Math.round(row.materialised_before_s * 1e6),
     refreshableFromUs: Math.round(row.kept_from_s * 1e6),
   }));
+}
+
+/**
+ * A level that came with a later release is filled while coarser ones are there already: those are made from it once it
+ * reaches as far as they do.
+ */
+function sourceOf({ name, materialised_before_s }: RollupRow, rows: readonly RollupRow[]) {
+  const names = SOURCES.get(name);
+  if (names === undefined) return undefined;
+  const reaches = (one: RollupRow) => one.materialised_before_s >= materialised_before_s;
+  const best = names.find((source) => rows.some((one) => one.name === source && reaches(one)));
+  return best ?? names.at(-1);
 }

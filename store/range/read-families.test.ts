@@ -214,7 +214,7 @@ describe('path and sketch of a range', () => {
     expectRight(answer);
     expect(answer.segments.map(({ level }) => level)).toEqual(['raw']);
     const plain = await reader.read({ ...HOURS, series: [SERIES] });
-    expect(plain.segments.map(({ level }) => level)).toEqual(['1h', '15m', '1m', 'raw']);
+    expect(plain.segments.map(({ level }) => level)).toEqual(['1h', '15m', '5m', '1m', 'raw']);
     await sql.query('update tailrace.rollup set maintained = true');
   });
 });

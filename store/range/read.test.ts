@@ -26,8 +26,10 @@ const DAY_US = 24 * HOUR_US;
 /** What each rollup is refreshed by, the finest first. */
 const ROLLUPS = [
   { name: 'rollup_1m', ordinal: 20, bucketUs: MINUTE_US },
+  { name: 'rollup_5m', ordinal: 25, bucketUs: 5 * MINUTE_US },
   { name: 'rollup_15m', ordinal: 30, bucketUs: 15 * MINUTE_US },
   { name: 'rollup_1h', ordinal: 40, bucketUs: HOUR_US },
+  { name: 'rollup_6h', ordinal: 45, bucketUs: 6 * HOUR_US },
   { name: 'rollup_1d', ordinal: 50, bucketUs: DAY_US },
 ] as const;
 

@@ -31,6 +31,7 @@ const QUESTIONS: readonly RangeQuestion[] = [
   { what: 'a width', parameters: { width: '60' }, stepMs: MINUTE_MS, ...RECENT },
   { ...EVERY_FORMAT, what: '15 m', parameters: { step: '15m' }, stepMs: 15 * MINUTE_MS, ...ALL },
   { what: '1 h', parameters: { step: '1h', agg: 'm4,count' }, stepMs: HOUR_MS, ...ALL },
+  { what: '6 h', parameters: { step: '6h' }, stepMs: 6 * HOUR_MS, ...ALL },
   { what: '1 d', parameters: { step: '1d' }, stepMs: DAY_MS, ...ALL },
   { what: '1 w', parameters: { step: '1w' }, stepMs: 7 * DAY_MS, originMs: MONDAY_MS, ...ALL },
   {
@@ -82,5 +83,5 @@ it('is asked of every level', async () => {
       levels.add(level);
     }
   }
-  expect([...levels].sort()).toEqual(['15m', '1d', '1h', '1m', 'raw']);
+  expect([...levels].sort()).toEqual(['15m', '1d', '1h', '1m', '5m', '6h', 'raw']);
 });
