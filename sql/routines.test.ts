@@ -62,7 +62,8 @@ describe('the examples of docs/routines.md', () => {
   let client: pg.PoolClient;
   beforeAll(async () => {
     client = (await opened.database.writer.connect()) as pg.PoolClient;
-    await client.query("begin; set local timezone = 'UTC'");
+    // Views are restored, and indexes checked, with an empty search_path.
+    await client.query("begin; set local timezone = 'UTC'; set local search_path = ''");
   });
   afterAll(async () => {
     await client.query('rollback');
@@ -76,6 +77,38 @@ describe('the examples of docs/routines.md', () => {
       types: asText,
     });
     if (expected !== undefined) expect(aligned(result)).toBe(expected);
+  });
+});
+
+describe('routines', () => {
+  const ahead = (minutes: number) => `now() + interval '${minutes} minutes'`;
+  it.each([
+    [
+      'count days among the units of a length as 24 hours, in whatever zone the session is',
+      `set local timezone = 'Europe/Oslo';
+       select count(*)::int from tailrace.gapfill('2026-03-27 00:00+00', '2026-04-02 00:00+00', '1 day 12 hours') t
+       where t <> tailrace.bucket('1 day 12 hours', t)`,
+      0,
+    ],
+    [
+      'say nothing of states that are ahead of now',
+      `insert into tailrace.series (id, tenant, asset, channel, value_kind) overriding system value
+         values (900003, 'acme', 'rig-7', 'ahead', 'state');
+       insert into tailrace.state_reading (series_id, time, value) values
+         (900003, ${ahead(-60)}, 'on'), (900003, ${ahead(30)}, 'off'), (900003, ${ahead(60)}, 'on');
+       select jsonb_agg(jsonb_build_array(value, "from" - now(), until - now()))
+       from tailrace.state_intervals(900003, ${ahead(-30)}, ${ahead(120)})`,
+      [['on', '-00:30:00', '00:00:00']],
+    ],
+    [
+      'tell no increase of points that are all null',
+      'select tailrace.delta(array[now()], array[null::float8])',
+      null,
+    ],
+  ])('%s', async (_, sql, expected) => {
+    const results: unknown = await opened.database.writer.query(`begin; ${sql}; rollback`);
+    const told = (results as pg.QueryResult<object>[]).flatMap(({ rows }) => rows);
+    expect(told.map((row) => Object.values(row))).toEqual([[expected]]);
   });
 });
 

@@ -104,7 +104,9 @@ begin
   end if;
   if start >= "end" then return; end if;
   if not tailrace.is_calendar(step) then
-    return query select generate_series(at, "end" - interval '1 microsecond', step);
+    -- Days among its units would be those of the session's time zone.
+    return query select generate_series(at, "end" - interval '1 microsecond',
+      make_interval(secs => extract(epoch from step)::float8));
     return;
   end if;
   -- A day may begin at one o'clock, but a bucket's first date is its own.

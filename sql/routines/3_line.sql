@@ -61,7 +61,7 @@ $$;
 
 create or replace function tailrace.line_delta(s float8[]) returns float8
 language sql immutable strict parallel safe as $$
-  select s[7]
+  select case when s[1] is not null then s[7] end
 $$;
 
 create or replace function tailrace.line_rate(s float8[]) returns float8
@@ -88,7 +88,7 @@ language sql immutable parallel safe as $$
 $$;
 create or replace function tailrace.delta(times timestamptz[], vals float8[]) returns float8
 language sql immutable parallel safe as $$
-  select case when cardinality(times) > 0 then tailrace.line_delta(tailrace.line_of(times, vals)) end
+  select tailrace.line_delta(tailrace.line_of(times, vals))
 $$;
 create or replace function tailrace.rate(times timestamptz[], vals float8[]) returns float8
 language sql immutable parallel safe as $$

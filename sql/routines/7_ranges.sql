@@ -2,18 +2,22 @@
 -- SQL. They read each reading once, by set operations, several times faster than an aggregate that calls a function for
 -- each. docs/routines.md documents them. The parameter series is tailrace.series.id.
 
+-- first and last are TimescaleDB's, which may be in any schema: they are named by it, for callers with another search_path.
+do $$ begin execute format($routine$
 create or replace function tailrace.range_m4(series int4, start timestamptz, "end" timestamptz, step interval,
   tz text default 'UTC')
 returns table (t timestamptz, first float8, t_first timestamptz, last float8, t_last timestamptz,
   min float8, t_min timestamptz, max float8, t_max timestamptz, count int8)
-language sql stable parallel safe rows 1000 as $$
-  select tailrace.bucket(step, r.time, tz), first(r.value, r.time), min(r.time), last(r.value, r.time), max(r.time),
-    min(r.value), first(r.time, r.value), max(r.value), first(r.time, -r.value), count(*)
+language sql stable parallel safe rows 1000 as $body$
+  select tailrace.bucket(step, r.time, tz), %1$I.first(r.value, r.time), min(r.time), %1$I.last(r.value, r.time),
+    max(r.time), min(r.value), %1$I.first(r.time, r.value), max(r.value), %1$I.first(r.time, -r.value), count(*)
   from tailrace.reading r
   where r.series_id = series and r.time >= start and r.time < "end"
   group by 1
   order by 1
-$$;
+$body$
+$routine$, (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+  where e.extname = 'timescaledb')); end $$;
 
 -- delta counts from the last point before the bucket, wherever it stands, and from the bucket's first where there is none.
 create or replace function tailrace.range_line(series int4, start timestamptz, "end" timestamptz, step interval,
@@ -68,16 +72,16 @@ language sql stable parallel safe rows 1000 as $$
 $$;
 
 -- A state holds from its reading until the next one of another state; the one before start is the first. The last one
--- holds until "end", or until now where that is later.
+-- holds until "end". Nothing holds beyond now, whatever readings say: where "end" is later, now stands in its place.
 create or replace function tailrace.state_intervals(series int4, start timestamptz, "end" timestamptz)
 returns table (value text, "from" timestamptz, until timestamptz)
 language sql stable parallel safe rows 1000 as $$
   with point as (
     select r.time as at, r.value from tailrace.state_reading r
-    where r.series_id = series and r.time >= start and r.time < "end"
+    where r.series_id = series and r.time >= start and r.time < least("end", now())
     union all
     (select start, r.value from tailrace.state_reading r
-    where r.series_id = series and r.time < start and start < "end"
+    where r.series_id = series and r.time < start and start < least("end", now())
       and not exists (select from tailrace.state_reading s where s.series_id = series and s.time = start)
     order by r.time desc limit 1)
   ),
@@ -85,7 +89,7 @@ language sql stable parallel safe rows 1000 as $$
     select p.at, p.value from (select at, value, lag(value) over (order by at) as before from point) p
     where p.value is distinct from p.before
   )
-  select c.value, c.at, lead(c.at, 1, least("end", greatest(now(), c.at))) over (order by c.at)
+  select c.value, c.at, lead(c.at, 1, least("end", now())) over (order by c.at)
   from change c
   order by c.at
 $$;
