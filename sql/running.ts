@@ -16,6 +16,8 @@ export interface Running {
   cancel(cause: unknown): void;
   /** Refuses statements from now on with `cause`: the connection is gone. */
   lose(cause: unknown): void;
+  /** Refuses statements from now on: the transaction is about to end, and behind it the connection is somebody else's. */
+  end(): void;
   /** Resolves when nothing is under way that was asked to end, and nobody asks any more. */
   cancelled(): Promise<void>;
   /** Whether the connection is of no use after this failure. */
@@ -80,6 +82,9 @@ export function createRunning(reader: postgres.Sql): Running {
     },
     lose(cause) {
       refusal = { cause, isLost: true };
+    },
+    end() {
+      refusal ??= { cause: new Error('the transaction is over'), isLost: false };
     },
     cancelled: async () => cancelling,
     isLost: (cause) => refusal?.isLost === true || isOfConnection(cause),

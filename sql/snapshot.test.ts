@@ -67,6 +67,16 @@ describe('a snapshot whose reader goes away', () => {
     expect(refused).toBe(GONE);
   });
 
+  it('refuses what goes on asking after the work has failed', async () => {
+    let asking: Promise<unknown> = Promise.resolve();
+    const reading = readSnapshot(test.database, (sql) => {
+      asking = sql.unsafe('select 1').then(() => sql.unsafe('select 2'));
+      return Promise.reject(GONE);
+    });
+    await expect(reading).rejects.toBe(GONE);
+    await expect(asking).rejects.toThrow('the transaction is over');
+  });
+
   it('fails at once while it waits for the database, and leaves nothing behind', async () => {
     const writer = await test.database.writer.connect();
     await writer.query('begin');

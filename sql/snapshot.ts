@@ -72,6 +72,7 @@ function readOnce<T>(
           failure = { cause };
           reject(cause);
         }
+        running.end();
         // A cancel still under way must not meet what the connection runs next.
         await running.cancelled();
         if (running.isLost(failure?.cause)) await forever();

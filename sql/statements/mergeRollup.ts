@@ -76,10 +76,7 @@ group by series_id, start`;
 
 const selectPath = (scan: Scan) => (scan.isReadings ? pathOfReadings(scan) : pathOfRollup(scan));
 
-// As tailrace.sketch_bucket, which PostgreSQL cannot inline: it is strict, and has a case in it.
-const SKETCH_BUCKET = `case when abs(value) < 2.2250738585072014e-308::float8 then 0
-    else sign(value)::int4 * (35500 + ceil(ln(abs(value)) / ln(1.01 / 0.99))::int4) end`;
-const COUNTS_OF_READINGS = `${SKETCH_BUCKET} as value_bucket, count(*) as count`;
+const COUNTS_OF_READINGS = 'tailrace.sketch_bucket(value) as value_bucket, count(*) as count';
 const COUNTS_OF_ROLLUP = 'value_bucket, sum(count) as count';
 
 const selectSketch = ({ source, isReadings, where, bucket }: Scan) => `
