@@ -30,12 +30,12 @@ export async function openPage(): Promise<void> {
   page.view = parseView(window.location.search);
   page.palette = applyTheme(page.view.theme);
   page.controls.span(page.view.span);
-  // Where the list would lie over the charts it comes when it is called.
-  if (page.view.panes.length > 0 && window.innerWidth <= RAIL_OVER_PX) toggleRail();
+  keepRailOffCharts(page);
   await page.access.open(back);
   const opening = page.access.demo?.view;
   if (opening !== undefined && !new URLSearchParams(window.location.search).has('s')) {
     page.view = parseView(window.location.search, parseView(opening));
+    keepRailOffCharts(page);
   }
   layout(page);
   listen(page);
@@ -136,6 +136,12 @@ function controlsOf(page: () => Page): Page['controls'] {
 
 function toggleTheme(page: Page): void {
   go(page, { ...page.view, theme: otherTheme(page.view.theme) }, 'replace');
+}
+
+/** Where the list would lie over the charts it comes when it is called. */
+function keepRailOffCharts({ view }: Page): void {
+  if (view.panes.length === 0 || window.innerWidth > RAIL_OVER_PX) return;
+  if (!document.body.classList.contains('no-rail')) toggleRail();
 }
 
 function toggleRail(): void {

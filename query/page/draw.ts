@@ -1,4 +1,5 @@
 // Drawing lines, bands and lanes on a pane's canvas. Everything here is in canvas pixels; a column is one of them.
+import { formatState } from './format.ts';
 import type { Run } from './states.ts';
 import { indexAtOrBefore, type Trace } from './trace.ts';
 
@@ -121,9 +122,10 @@ export function drawRuns(
     const width = Math.max(1, right - left - gap);
     ctx.fillStyle = style.colorOf(text);
     ctx.fillRect(left, plot.top, width, plot.height);
-    if (ctx.measureText(text).width + 6 * style.gap > width) continue;
+    const label = formatState(text);
+    if (ctx.measureText(label).width + 6 * style.gap > width) continue;
     ctx.fillStyle = style.ink;
-    ctx.fillText(text, left + 4 * style.gap, plot.top + plot.height / 2);
+    ctx.fillText(label, left + 4 * style.gap, plot.top + plot.height / 2);
   }
 }
 

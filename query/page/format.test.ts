@@ -3,10 +3,27 @@ import {
   decimalsFor,
   describeObligations,
   formatLength,
+  formatState,
   formatValue,
   lengthInWords,
 } from './format.ts';
 import { fitScale } from './scale.ts';
+
+describe('states', () => {
+  it.each([
+    ['drilling', 'drilling'],
+    ['', '(blank)'],
+    [' \n\t ', '(blank)'],
+    ['going\n to\tbottom ', 'going to bottom'],
+    ['\u202egnillird\u2066', 'gnillird'],
+    ['x'.repeat(40), 'x'.repeat(40)],
+    ['x'.repeat(41), `${'x'.repeat(39)}…`],
+    ['🦀'.repeat(30_000), `${'🦀'.repeat(39)}…`],
+    ['<b>on</b>', '<b>on</b>'],
+  ])('%j as a word among others', (text, shown) => {
+    expect(formatState(text)).toBe(shown);
+  });
+});
 
 describe('values', () => {
   it.each([

@@ -16,6 +16,22 @@ export function formatValue(value: number, decimals: number): string {
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
+/** A state is any text, also one of pages. */
+const STATE_SHOWN_MAX = 40;
+
+/** A state as it stands among other words: one short line that leaves the direction of the others alone. */
+export function formatState(text: string): string {
+  const line = text
+    .slice(0, 2 * STATE_SHOWN_MAX)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .replace(/[\p{Bidi_C}]/gu, '')
+    .trim();
+  if (line === '') return '(blank)';
+  const signs = Array.from(line);
+  if (signs.length <= STATE_SHOWN_MAX && text.length <= 2 * STATE_SHOWN_MAX) return line;
+  return `${signs.slice(0, STATE_SHOWN_MAX - 1).join('')}…`;
+}
+
 const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
 
 /** Local time to the millisecond: `22 Nov 2026 07:31:04.200`. */

@@ -3,7 +3,7 @@
 import type { Chart, ChartWindow } from './chart.ts';
 import { el, setText } from './dom.ts';
 import { drawRuns, type Plot } from './draw.ts';
-import { formatLength, formatTimeOfDay } from './format.ts';
+import { formatLength, formatState, formatTimeOfDay } from './format.ts';
 import { type Held, heldAt, type Run, runsOf, type StateTrace } from './states.ts';
 import type { Palette, StateColors } from './theme.ts';
 
@@ -58,7 +58,7 @@ export function createLane({ trace, palette, colors }: LaneOptions): Lane {
           const swatch = el('i', {});
           swatch.style.background = colors(palette(), text);
           const length = el('b', {}, formatLength(ms));
-          return el('span', { title: text }, swatch, `${text} `, length);
+          return el('span', { title: text }, swatch, `${formatState(text)} `, length);
         }),
         ...(totals.length > LEGEND_MAX
           ? [el('span', {}, `and ${totals.length - LEGEND_MAX} more`)]
@@ -75,7 +75,10 @@ export function createLane({ trace, palette, colors }: LaneOptions): Lane {
       const right = Math.min(width, chart.place(held.endMs, 0).left);
       mark.style.transform = `translateX(${left}px)`;
       mark.style.width = `${Math.max(2, right - left)}px`;
-      setText(tip, [held.text, lengthOf(held), spanOf(held)].filter((part) => part).join(' · '));
+      setText(
+        tip,
+        [formatState(held.text), lengthOf(held), spanOf(held)].filter((part) => part).join(' · '),
+      );
       const most = Math.max(0, width - tip.offsetWidth);
       const middle = chart.place(timeMs, 0).left - tip.offsetWidth / 2;
       tip.style.transform = `translateX(${Math.min(Math.max(0, middle), most)}px)`;

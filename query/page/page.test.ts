@@ -222,6 +222,16 @@ describe('the chart page of the demo', () => {
     await isStatus('Live');
   });
 
+  it('leaves the charts of a telephone free: the list comes when it is called', async () => {
+    const telephone = await browser.newPage({ viewport: { width: 390, height: 844 } });
+    await telephone.goto(program.httpUrl);
+    await telephone.waitForSelector('.pane');
+    expect(await telephone.locator('#rail').isVisible()).toBe(false);
+    await telephone.click('#rail-toggle');
+    expect(await telephone.locator('#rail').isVisible()).toBe(true);
+    await telephone.close();
+  });
+
   it('says why, when a token may not read', async () => {
     const token = await issueToken(dataDir, { tenant: 'demo', role: 'device' });
     await page.click('#access');

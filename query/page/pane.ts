@@ -2,7 +2,7 @@
 import { type Chart, type ChartEvents, type ChartWindow, createChart } from './chart.ts';
 import { el, setText } from './dom.ts';
 import { drawBand, drawHead, drawLine, type Plot } from './draw.ts';
-import { decimalsFor, formatLength, formatValue } from './format.ts';
+import { decimalsFor, formatLength, formatState, formatValue } from './format.ts';
 import { createLane, type Lane, lengthOf } from './lane.ts';
 import type { Lines } from './lines.ts';
 import { fitScale, type Scale } from './scale.ts';
@@ -237,7 +237,7 @@ function readRow(row: Row, lines: Lines, reading: Reading): void {
 /** What held at the crosshair or holds now, and for how long. */
 function readState(row: Row, trace: StateTrace, { timeMs, window }: Reading): void {
   const held = heldAt(trace, timeMs, window.endMs);
-  setText(row.value, held?.text ?? '–');
+  setText(row.value, held === undefined ? '–' : formatState(held.text));
   setText(row.age, held === undefined ? '' : lengthOf(held));
 }
 
@@ -257,7 +257,10 @@ function valueText(
   newest = false,
 ): string {
   if (info === undefined) return 'not available';
-  if (info.kind === 'state') return heldAt(lines.states(info.id), timeMs, timeMs)?.text ?? '–';
+  if (info.kind === 'state') {
+    const held = heldAt(lines.states(info.id), timeMs, timeMs);
+    return held === undefined ? '–' : formatState(held.text);
+  }
   const { t, v } = lines.trace(info.id);
   const value = v[newest ? indexAtOrBefore(t, timeMs) : indexClosest(t, timeMs)];
   return value === undefined ? '–' : formatValue(value, decimals);
