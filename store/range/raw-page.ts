@@ -16,10 +16,8 @@ import type {
 /** Points in one slice over all its series: some 40 ms embedded. */
 const SLICE_POINTS_MAX = 50_000;
 
-/** Texts may be long: the first slice of them is short, and those that follow go by how long the last ones were. */
+/** Of states; a statement gives fewer where their texts are long. */
 const SLICE_STATES_MAX = 10_000;
-const SLICE_STATES_FIRST = 500;
-const SLICE_CHARACTERS = 4 * 1024 * 1024;
 
 /** Of a page: what a text of JSON is made of has to fit into memory several times, and a text has its own maximum. */
 const PAGE_CHARACTERS = 16 * 1024 * 1024;
@@ -63,34 +61,35 @@ export async function* readRawSlices(
   let cursor = firstCursor(scan);
   let remaining = limit;
   let batchMax = 1;
-  let statesMax = SLICE_STATES_FIRST;
 
   while (cursor.index < series.length && remaining > 0) {
     signal?.throwIfAborted();
     const batch = nextBatch(series, cursor, startUs, batchMax);
-    const sliceMax = batch[0]?.kind === 'state' ? statesMax : SLICE_POINTS_MAX;
+    const sliceMax = batch[0]?.kind === 'state' ? SLICE_STATES_MAX : SLICE_POINTS_MAX;
     const each = Math.max(1, Math.floor(Math.min(sliceMax / batch.length, remaining)));
     const found = await readSlice(sql, batch, cursor.fromUs, endUs, each);
-    if (batch[0]?.kind === 'state') statesMax = nextStatesMax([...found.values()]);
     const { index, before } = cursor;
     let densest = 1;
+    let whole = batch.length;
     cursor = { index: index + batch.length, fromUs: startUs, before: 0 };
     for (const [at, one] of batch.entries()) {
-      const points = firstPoints(found.get(one.id), remaining);
-      if (points === undefined) continue;
+      const slice = found.get(one.id);
+      const points = firstPoints(slice?.columns, remaining);
+      if (slice === undefined || points === undefined) continue;
       const read = points.t.length + (at === 0 ? before : 0);
       densest = Math.max(densest, read);
       remaining -= points.t.length;
       count(points.t.length);
       yield { series: one, columns: points };
-      if (points.t.length === each) {
+      if (slice.more) {
         // The slice ended here, not the series: those behind it are read again after it.
         cursor = { index: index + at, fromUs: points.t.at(-1)! + 1, before: read };
+        whole = at;
         break;
       }
     }
     batchMax = Math.min(
-      ...[SLICE_SERIES_MAX, batchMax * 2],
+      ...[SLICE_SERIES_MAX, whole === batch.length ? batchMax * 2 : Math.max(1, whole)],
       // As many as fill a slice if they are as dense as the densest of these.
       Math.max(1, Math.floor(sliceMax / densest)),
     );
@@ -149,15 +148,6 @@ function charactersOf({ v }: RawColumns): number {
   return v.reduce((sum, text) => sum + text.length, 0);
 }
 
-/** Points of the next slice of states, if its texts are as long as those of this one. */
-function nextStatesMax(slice: readonly RawColumns[]): number {
-  const points = slice.reduce((sum, { t }) => sum + t.length, 0);
-  if (points === 0) return SLICE_STATES_FIRST;
-  const characters = slice.reduce((sum, columns) => sum + charactersOf(columns), 0);
-  const fitting = Math.floor((SLICE_CHARACTERS * points) / Math.max(1, characters));
-  return Math.min(SLICE_STATES_MAX, Math.max(1, fitting));
-}
-
 /** Series for one statement: all of one kind, and from one time on. */
 function nextBatch(
   series: readonly Series[],
@@ -177,14 +167,17 @@ async function readSlice(
   startUs: number,
   endUs: number,
   limit: number,
-): Promise<Map<number, RawColumns>> {
+): Promise<Map<number, { readonly columns: RawColumns; readonly more: boolean }>> {
   const scan = { seriesIds: series.map(({ id }) => id), startUs, endUs, limit, qualities: true };
   const rows =
     series[0]?.kind === 'number'
       ? await selectReadings(sql, scan)
       : await selectStateReadings(sql, scan);
   return new Map(
-    rows.map((row) => [row.seriesId, { t: row.timesUs, v: row.values, q: row.qualities }]),
+    rows.map(({ seriesId, timesUs, values, qualities, more }) => [
+      seriesId,
+      { columns: { t: timesUs, v: values, q: qualities }, more },
+    ]),
   );
 }
 

@@ -181,13 +181,13 @@ async function readPoints(
   let pending = await selectReadings(snapshot, { ...scan, seriesIds: [...tables.keys()], startUs });
   while (pending.length > 0) {
     const following: typeof pending = [];
-    for (const { seriesId, timesUs, values } of pending) {
+    for (const { seriesId, timesUs, values, more } of pending) {
       const { m4, path, sketch } = tables.get(seriesId)!;
       if (families.includes('m4')) addPoints(m4, timesUs, values);
       if (families.includes('path')) addPathPoints(path!, timesUs, values);
       if (families.includes('sketch')) addSketchPoints(sketch!, timesUs, values);
       count(timesUs.length);
-      if (timesUs.length < POINTS_A_STATEMENT) continue;
+      if (!more) continue;
       const rest = { ...scan, seriesIds: [seriesId], startUs: timesUs.at(-1)! + 1 };
       following.push(...(await selectReadings(snapshot, rest)));
     }

@@ -166,14 +166,14 @@ async function* pointsOf(
   for (const first of await selectStateReadings(sql, { ...scan, seriesIds, startUs, limit })) {
     count(first.timesUs.length);
     yield first;
-    if (first.timesUs.length < limit) continue;
+    if (!first.more) continue;
     const alone = { ...scan, seriesIds: [first.seriesId], limit: SLICE_POINTS };
     for (let fromUs = first.timesUs.at(-1)! + 1; ; ) {
       const [rows] = await selectStateReadings(sql, { ...alone, startUs: fromUs });
       if (rows === undefined) break;
       count(rows.timesUs.length);
       yield rows;
-      if (rows.timesUs.length < SLICE_POINTS) break;
+      if (!rows.more) break;
       fromUs = rows.timesUs.at(-1)! + 1;
     }
   }

@@ -191,7 +191,7 @@ async function readStateBuckets(
     if (rows === undefined) break;
     addStates(table, rows.timesUs, rows.values);
     count(rows.timesUs.length);
-    startUs = rows.timesUs.length < limit ? request.endUs : rows.timesUs.at(-1)! + 1;
+    startUs = rows.more ? rows.timesUs.at(-1)! + 1 : request.endUs;
   }
   return { kind: 'state', ...stateColumns(table) };
 }
