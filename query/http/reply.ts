@@ -8,9 +8,9 @@ export interface Reply {
   readonly body: string | Uint8Array;
   /**
    * What the ETag stands for, where that is not the body itself (an answer also carries its decision's id, which is new
-   * each time). Only 200 gets one.
+   * each time), in one piece or in several. Only 200 gets one.
    */
-  readonly etagOf?: string | Uint8Array;
+  readonly etagOf?: string | Uint8Array | readonly (string | Uint8Array)[];
   /** Level that served a range, for the metrics. */
   readonly level?: string;
 }

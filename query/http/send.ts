@@ -84,11 +84,12 @@ export function beginExchange(res: HttpResponse): Exchange {
 
 function etagOf(reply: Reply): string | undefined {
   if (reply.status !== 200) return undefined;
-  const hash = createHash('sha1')
-    .update(reply.etagOf ?? reply.body)
-    .digest('base64url');
+  const { etagOf: whole = reply.body } = reply;
+  // SHA-1 and SHA-256 take a third of what MD5 and BLAKE2 do where the processor has instructions for them.
+  const hash = createHash('sha1');
+  for (const part of Array.isArray(whole) ? whole : [whole]) hash.update(part);
   // Weak: one tag for all encodings, and for bodies that differ by the decision's id only.
-  return `W/"${hash}"`;
+  return `W/"${hash.digest('base64url')}"`;
 }
 
 function isKnownTo(request: Request, etag: string): boolean {

@@ -18,10 +18,12 @@ import {
   Utf8,
   vectorFromArray,
 } from 'apache-arrow';
+import { numberText } from '../../lib/number-text.ts';
 import type { RangeAnswer } from '../../store/range/range.ts';
 import type { RawSlice } from '../../store/range/raw-page.ts';
 import type { Series } from '../../store/series.ts';
-import { type Answered, columnNames, numberText } from './encode.ts';
+import type { Answered } from './encode.ts';
+import { columnNames } from './rows.ts';
 import type { Cells, SeriesTable } from './table.ts';
 
 /** Rows of one batch at least, but for the last: each has some 600 bytes of its own. */

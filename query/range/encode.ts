@@ -1,12 +1,17 @@
-// Writes a range's answer: JSON by hand, because JSON.stringify over arrays of floats took three times as long, and
-// the others from the same tables.
-import { pack } from 'msgpackr';
+// Writes a range's answer as JSON and as MessagePack: into bytes once, which are hashed for the ETag and sent.
+import {
+  type ByteBuffer,
+  createByteBuffer,
+  writeText,
+  writtenBytes,
+} from '../../lib/byte-buffer.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import type { RangeAnswer } from '../../store/range/range.ts';
 import type { Series } from '../../store/series.ts';
-import type { Cells, Column, SeriesTable } from './table.ts';
-import { formatTime } from './times.ts';
+import { writeJsonColumn } from './cells.ts';
+import { writeArrayHead, writeMapHead, writePacked, writePackedNumbers } from './msgpack.ts';
+import type { Column, SeriesTable } from './table.ts';
 
 export interface Answered {
   readonly answer: RangeAnswer;
@@ -17,29 +22,6 @@ export interface Answered {
 }
 
 const msOf = (us: number): number => us / 1_000;
-
-/** JSON has a negative zero and no NaN; `join` writes neither right. */
-function needsCare(cells: Float64Array): boolean {
-  for (const cell of cells) if (Number.isNaN(cell) || (cell === 0 && 1 / cell < 0)) return true;
-  return false;
-}
-
-/** A number as JSON and CSV write it; JSON has a negative zero and no NaN. */
-export function numberText(cell: number): string {
-  if (Number.isNaN(cell)) return 'null';
-  return Object.is(cell, -0) ? '-0' : String(cell);
-}
-
-function cellsText(column: Column): string {
-  const { cells } = column;
-  if (!(cells instanceof Float64Array)) {
-    if (column.kind !== 'json') return JSON.stringify(cells);
-    return `[${cells.map((cell) => cell ?? 'null').join(',')}]`;
-  }
-  const numbers = column.kind === 'time' ? cells.map(msOf) : cells;
-  if (!needsCare(numbers)) return `[${numbers.join(',')}]`;
-  return `[${Array.from(numbers, numberText).join(',')}]`;
-}
 
 /** The members of an answer that stand beside its series. */
 function frameOf({ answer, grant, next, stepMs }: Answered) {
@@ -67,11 +49,31 @@ function frameOf({ answer, grant, next, stepMs }: Answered) {
   };
 }
 
-/** What an answer's ETag stands for: all of it but the cursor and the decision's id, which are new each time. */
-export function rangeEtag(answered: Answered, series: string): string {
-  const { range, next, policy } = frameOf(answered);
+/** An answer's bytes, and what its ETag stands for: all of it but the cursor and the decision's id, new each time. */
+export interface Encoded {
+  readonly body: Buffer;
+  readonly etagOf: readonly (string | Uint8Array)[];
+}
+
+/** Expected of a cell with its comma; a buffer that turns out too small grows. */
+const CELL_BYTES = 16;
+
+function bufferFor({ tables }: Answered): ByteBuffer {
+  const cells = tables
+    .flatMap(({ columns }) => columns)
+    .reduce((sum, column) => sum + column.cells.length, 0);
+  return createByteBuffer(2_000 + 200 * tables.length + cells * CELL_BYTES);
+}
+
+function encoded(
+  { range, next, policy }: ReturnType<typeof frameOf>,
+  buffer: ByteBuffer,
+  series: readonly [from: number, to: number],
+): Encoded {
+  const body = writtenBytes(buffer);
   const { revision, obligations } = policy;
-  return JSON.stringify([range, next, revision, obligations]) + series;
+  const frame = JSON.stringify([range, next, revision, obligations]);
+  return { body, etagOf: [frame, body.subarray(...series)] };
 }
 
 /** What is said of a series; it is redacted already, where its name was looked up. */
@@ -79,21 +81,30 @@ function headOf({ id, asset, channel, labels, unit }: Series) {
   return { id, asset, channel, labels, unit };
 }
 
-function seriesText({ series, columns }: SeriesTable): string {
-  const head = JSON.stringify(headOf(series)).slice(0, -1);
-  const cells = columns.map((column) => `,${JSON.stringify(column.name)}:${cellsText(column)}`);
-  return `${head}${cells.join('')}}`;
+function writeJsonSeries(buffer: ByteBuffer, { series, columns }: SeriesTable): void {
+  writeText(buffer, JSON.stringify(headOf(series)).slice(0, -1));
+  for (const column of columns) {
+    writeText(buffer, `,${JSON.stringify(column.name)}:`);
+    writeJsonColumn(buffer, column);
+  }
+  writeText(buffer, '}');
 }
 
-/** The series of an answer as JSON. */
-export function seriesJson(answered: Answered): string {
-  return `[${answered.tables.map(seriesText).join(',')}]`;
-}
-
-/** The answer as a JSON object, around series that `seriesJson` wrote. */
-export function rangeJson(answered: Answered, series: string): string {
-  const { range, ...rest } = frameOf(answered);
-  return `{"range":${JSON.stringify(range)},"series":${series},${JSON.stringify(rest).slice(1)}`;
+/** The answer as a JSON object. */
+export function rangeJson(answered: Answered): Encoded {
+  const frame = frameOf(answered);
+  const { range, ...rest } = frame;
+  const buffer = bufferFor(answered);
+  writeText(buffer, `{"range":${JSON.stringify(range)},"series":[`);
+  const from = buffer.length - 1;
+  for (const [index, table] of answered.tables.entries()) {
+    if (index > 0) writeText(buffer, ',');
+    writeJsonSeries(buffer, table);
+  }
+  writeText(buffer, ']');
+  const to = buffer.length;
+  writeText(buffer, `,${JSON.stringify(rest).slice(1)}`);
+  return encoded(frame, buffer, [from, to]);
 }
 
 function plainCells({ kind, cells }: Column): unknown[] {
@@ -117,73 +128,34 @@ export function rangeValue(answered: Answered): Record<string, unknown> {
   return { range, series, ...members, ...(next === undefined ? {} : { next }) };
 }
 
+function writePackedColumn(buffer: ByteBuffer, column: Column): void {
+  const { kind, cells } = column;
+  if (cells instanceof Float64Array) writePackedNumbers(buffer, cells, kind === 'time');
+  else writePacked(buffer, plainCells(column));
+}
+
 /** The answer as MessagePack. */
-export function rangeMsgpack(answered: Answered): Uint8Array {
-  return pack(rangeValue(answered));
-}
-
-/** Names of the columns of all series, in the order in which they first come, `q` last. */
-export function columnNames(tables: readonly SeriesTable[]): string[] {
-  const names = new Set(tables.flatMap((table) => table.columns.map((column) => column.name)));
-  return names.delete('q') ? [...names, 'q'] : [...names];
-}
-
-/** A text as a cell of CSV. */
-export const csvText = (text: string): string =>
-  /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-
-function csvCell(kind: Column['kind'], cell: Cells[number] | undefined): string {
-  if (cell === null || cell === undefined) return '';
-  if (typeof cell === 'string') return csvText(cell);
-  if (Number.isNaN(cell)) return '';
-  return kind === 'time' ? formatTime(cell) : numberText(cell);
-}
-
-/** Rows of a table: what stands before the cells, then one cell a column; an absent column is empty. */
-function* rowsOf<T>(
-  { columns }: SeriesTable,
-  names: readonly string[],
-  write: (columns: readonly (Column | undefined)[], row: number) => T,
-): Generator<T> {
-  const inOrder = names.map((name) => columns.find((column) => column.name === name));
-  const length = columns[0]?.cells.length ?? 0;
-  for (let row = 0; row < length; row += 1) yield write(inOrder, row);
-}
-
-/** Comma-separated with a header; `series` is the id, times are RFC 3339, an empty cell is none. */
-export function rangeCsv(tables: readonly SeriesTable[], names = columnNames(tables)): string {
-  const header = ['series', 'asset', 'channel', ...names].join(',');
-  const lines = tables.flatMap((table) => {
-    const { id, asset, channel } = table.series;
-    const head = `${id},${csvText(asset)},${csvText(channel)}`;
-    return [
-      ...rowsOf(table, names, (columns, row) => {
-        const cells = columns.map((column) => csvCell(column?.kind ?? 'value', column?.cells[row]));
-        return `${head},${cells.join(',')}`;
-      }),
-    ];
-  });
-  return `${[header, ...lines].join('\n')}\n`;
-}
-
-/** One JSON object a line, with the names of the CSV and times in ms. */
-export function rangeNdjson(tables: readonly SeriesTable[]): string {
-  const lines = tables.flatMap((table) => {
-    const { id, asset, channel } = table.series;
-    const head = JSON.stringify({ series: id, asset, channel }).slice(0, -1);
-    const names = table.columns.map((column) => column.name);
-    return [
-      ...rowsOf(table, names, (columns, row) => {
-        const cells = columns.map((column) => {
-          const cell = column?.cells[row];
-          if (column?.kind === 'json') return `${JSON.stringify(column.name)}:${cell ?? 'null'}`;
-          if (typeof cell !== 'number')
-            return `${JSON.stringify(column?.name)}:${JSON.stringify(cell ?? null)}`;
-          return `"${column?.name}":${numberText(column?.kind === 'time' ? msOf(cell) : cell)}`;
-        });
-        return `${head},${cells.join(',')}}\n`;
-      }),
-    ];
-  });
-  return lines.join('');
+export function rangeMsgpack(answered: Answered): Encoded {
+  const frame = frameOf(answered);
+  const { range, next, ...rest } = frame;
+  const members = Object.entries(next === undefined ? rest : { ...rest, next });
+  const buffer = bufferFor(answered);
+  writeMapHead(buffer, 2 + members.length);
+  writePacked(buffer, 'range');
+  writePacked(buffer, range);
+  writePacked(buffer, 'series');
+  const from = buffer.length;
+  writeArrayHead(buffer, answered.tables.length);
+  for (const { series, columns } of answered.tables) {
+    const head = Object.entries(headOf(series));
+    writeMapHead(buffer, head.length + columns.length);
+    for (const part of head.flat()) writePacked(buffer, part);
+    for (const column of columns) {
+      writePacked(buffer, column.name);
+      writePackedColumn(buffer, column);
+    }
+  }
+  const to = buffer.length;
+  for (const part of members.flat()) writePacked(buffer, part);
+  return encoded(frame, buffer, [from, to]);
 }

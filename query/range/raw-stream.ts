@@ -5,8 +5,8 @@ import type { RawSlice } from '../../store/range/raw-page.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import type { PiecesReply } from '../http/reply.ts';
 import type { Format } from './parameters.ts';
-import { RAW_CSV_HEADER, rawCsv, rawNdjson } from './raw-text.ts';
 import type { RangeResult } from './read.ts';
+import { RAW_CSV_HEADER, rawCsv, rawNdjson } from './rows.ts';
 
 /** Formats that may be of any length. */
 export type StreamFormat = Extract<Format, 'csv' | 'ndjson' | 'arrow'>;
@@ -53,7 +53,7 @@ async function* slicesOf(stream: RawStream): AsyncGenerator<RawSlice> {
   }
 }
 
-async function* textOf(stream: RawStream): AsyncGenerator<string> {
+async function* textOf(stream: RawStream): AsyncGenerator<Uint8Array | string> {
   const { format } = stream;
   if (format === 'csv') yield RAW_CSV_HEADER;
   const write = format === 'csv' ? rawCsv : rawNdjson;

@@ -13,15 +13,7 @@ import { parameterReader } from '../parameters.ts';
 import { factsOf } from '../routes/facts.ts';
 import { askedStepMs } from './cut.ts';
 import { within } from './deadline.ts';
-import {
-  type Answered,
-  rangeCsv,
-  rangeEtag,
-  rangeJson,
-  rangeMsgpack,
-  rangeNdjson,
-  seriesJson,
-} from './encode.ts';
+import { type Answered, rangeJson, rangeMsgpack } from './encode.ts';
 import { decodePage, encodePage, type Page, questionOf } from './page.ts';
 import {
   FORMATS,
@@ -33,6 +25,7 @@ import {
 import type { ReaderOf } from './queued-reader.ts';
 import { isStreamFormat, rawStreamReply } from './raw-stream.ts';
 import { type RangeSources, readRange } from './read.ts';
+import { rangeCsv, rangeNdjson } from './rows.ts';
 import { type StillAllowedSources, stillAllowed } from './still-allowed.ts';
 
 const TYPE_OF: Readonly<Record<Format, string>> = {
@@ -78,9 +71,7 @@ async function encode(format: Format, answered: Answered, request: Request): Pro
     const { rangeArrow } = await import('./arrow.ts');
     return reply(rangeArrow(answered), { headers, level });
   }
-  const series = seriesJson(answered);
-  const etagOf = rangeEtag(answered, series);
-  const body = format === 'json' ? rangeJson(answered, series) : rangeMsgpack(answered);
+  const { body, etagOf } = format === 'json' ? rangeJson(answered) : rangeMsgpack(answered);
   return reply(body, { headers, etagOf, level });
 }
 

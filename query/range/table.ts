@@ -156,7 +156,9 @@ function gapCell(column: Column, fill: Fill, t: Float64Array, row: number, us: n
   if (fill === 'null') return undefined;
   if (column.name === 'count') return 0;
   if (fill === 'previous' || !(column.cells instanceof Float64Array)) return column.cells[row];
-  return interpolate(column.cells, t, row, us);
+  const cell = interpolate(column.cells, t, row, us);
+  // Times are whole µs.
+  return column.kind === 'time' ? Math.round(cell) : cell;
 }
 
 function fillColumn(

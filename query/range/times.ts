@@ -1,5 +1,6 @@
 // Times as clients write them and as CSV shows them. Inside they are µs since 1970 UTC.
 import { MS_BY_UNIT } from '../../lib/duration.ts';
+import { write2Digits, write4Digits } from '../../lib/number-text.ts';
 
 const RFC_3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+\- ])(\d\d):(\d\d))$/;
@@ -65,34 +66,55 @@ export function parseTimeUs(text: string, nowUs: number): number | undefined {
   return us;
 }
 
-/** Writes µs as RFC 3339 in UTC, with as many decimals as it takes. */
-export function formatTime(us: number): string {
-  const ms = Math.floor(us / 1_000);
-  const rest = us - ms * 1_000;
-  const text = new Date(ms).toISOString();
-  if (rest !== 0) return `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
-  return text.endsWith('.000Z') ? `${text.slice(0, -5)}Z` : text;
+/** Bytes that one time takes at most: `+275760-09-13T00:00:00.000000Z`, and some to spare. */
+export const TIME_BYTES_MAX = 40;
+
+const DAY_US = 86_400e6;
+const [COLON, POINT, ZED] = [0x3a, 0x2e, 0x5a];
+
+/**
+ * Makes a writer of µs as RFC 3339 in UTC, with as many decimals as it takes, a millisecond's or a microsecond's. It gives
+ * where the time ends. Made for many times of which most are of the day of the one before.
+ */
+export function timeWriter(): (view: DataView, at: number, us: number) => number {
+  let day = Number.NaN;
+  let date = new Uint8Array();
+  return (view, at, us) => {
+    const itsDay = Math.floor(us / DAY_US);
+    if (itsDay !== day) {
+      day = itsDay;
+      // Without what follows the T: years before 0 and after 9999 have more digits.
+      date = Buffer.from(new Date(day * 86_400_000).toISOString().slice(0, -13));
+    }
+    for (let i = 0; i < date.length; i++) view.setUint8(at + i, date[i]!);
+    return writeTimeOfDay(view, at + date.length, us - day * DAY_US);
+  };
 }
 
-const TWO_DIGITS = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
+function writeTimeOfDay(view: DataView, at: number, us: number): number {
+  const seconds = Math.floor(us / 1e6) | 0;
+  const fraction = (us - seconds * 1e6) | 0;
+  const minutes = (seconds / 60) | 0;
+  const hours = (minutes / 60) | 0;
+  write2Digits(view, at, hours);
+  view.setUint8(at + 2, COLON);
+  write2Digits(view, at + 3, minutes - hours * 60);
+  view.setUint8(at + 5, COLON);
+  write2Digits(view, at + 6, seconds - minutes * 60);
+  return writeDecimals(view, at + 8, fraction);
+}
 
-/** As `formatTime`, for many times of which most are in the minute of the one before: a fifth of the time. */
-export function timeWriter(): (us: number) => string {
-  let minute = Number.NaN;
-  let text = '';
-  return (us) => {
-    const m = Math.floor(us / 60e6);
-    if (m !== minute) {
-      minute = m;
-      // Without the seconds and what follows: years before 0 and after 9999 have more digits.
-      text = new Date(m * 60_000).toISOString().slice(0, -7);
-    }
-    const rest = us - m * 60e6;
-    const second = Math.floor(rest / 1e6);
-    const fraction = rest - second * 1e6;
-    const seconds = `${text}${TWO_DIGITS[second]}`;
-    if (fraction === 0) return `${seconds}Z`;
-    if (fraction % 1_000 === 0) return `${seconds}.${String(fraction / 1_000).padStart(3, '0')}Z`;
-    return `${seconds}.${String(fraction).padStart(6, '0')}Z`;
-  };
+function writeDecimals(view: DataView, at: number, us: number): number {
+  let end = at;
+  if (us !== 0) {
+    const ms = (us / 1_000) | 0;
+    const rest = us - ms * 1_000;
+    // Four digits at a time, of which the first is 0 and gives way to what stands before it.
+    write4Digits(view, at + 3, rest);
+    write4Digits(view, at, ms);
+    view.setUint8(at, POINT);
+    end = rest === 0 ? at + 4 : at + 7;
+  }
+  view.setUint8(end, ZED);
+  return end + 1;
 }

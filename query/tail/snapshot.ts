@@ -6,7 +6,7 @@ import { resolveChoice } from '../choice.ts';
 import type { RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { askedStepMs } from '../range/cut.ts';
-import { type Answered, rangeJson, rangeValue, seriesJson } from '../range/encode.ts';
+import { type Answered, rangeJson, rangeValue } from '../range/encode.ts';
 import { RANGE_PARAMETERS, readRangeQuery } from '../range/parameters.ts';
 import { admitRange, readRange } from '../range/read.ts';
 import type { ServerFrame, SubscribeFrame } from './frames.ts';
@@ -124,7 +124,7 @@ export async function snapshotFrame(
   return {
     ...head,
     toText: () => {
-      const body = rangeJson(answered, seriesJson(answered));
+      const body = rangeJson(answered).body.toString();
       return `${JSON.stringify(head).slice(0, -1)},${body.slice(1)}`;
     },
     toValue: () => ({ ...head, ...rangeValue(answered) }),
