@@ -10,7 +10,8 @@ export const AREAS: readonly Area[] = [
   },
   {
     name: 'range',
-    about: '/v1/range at width 1200 over HTTP, against the same SQL through the driver alone',
+    about:
+      '/v1/range over HTTP, against the same SQL through the driver alone, rows as JSON, and raw points',
     open: async (context) => (await import('./cases/range.ts')).openRange(context),
   },
   {

@@ -22,12 +22,12 @@ const SLICE_MAX_MS = { embedded: 100, native: 1000 };
 const BUDGET_MS = 5000;
 const IDLE_MS = 5000;
 /** Chunks of rollups are compressed so long after they were filled: late readings come before, mostly. */
-const COMPRESS_AGE_MS = 7 * 86_400_000;
+export const COMPRESS_AGE_MS = 7 * 86_400_000;
 /**
  * Embedded, compressing holds everybody up and cannot be cut: some 3.5 µs a row, a third of a second for so many bytes.
  * Larger ones stay as they are.
  */
-const COMPRESS_BYTES_MAX = { embedded: 16 * 1024 * 1024, native: null };
+export const COMPRESS_BYTES_MAX = { embedded: 16 * 1024 * 1024, native: null };
 /** How often it is looked for one. */
 const COMPRESS_LOOK_MS = 60_000;
 const FAILED_MS = 30_000;

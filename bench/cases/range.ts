@@ -1,156 +1,280 @@
-// Range latency: /v1/range of one series of 10-second data at width 1200, asked over HTTP, for spans from an hour to a
-// year, against the same SQL through the `postgres` driver alone.
-import type postgres from 'postgres';
-import type { Database } from '../../sql/connection.ts';
-import { startRefresher } from '../../store/refresher.ts';
-import type { BenchCase, BenchContext, OpenArea } from '../case.ts';
+// Range latency: /v1/range of 1-second data at width 1200, asked over HTTP, for spans from an hour to a year, of one series
+// and of ten, by one client and by many, alone and under ingest; against the same SQL through the `postgres` driver alone,
+// a plain server that sends rows, and the same buckets made of raw points.
+import type { BenchCase, BenchContext, OpenArea, Target } from '../case.ts';
+import { DAY_MS, fillRangeData, HOUR_MS, type RangeData } from '../range/data.ts';
+import { halfRateIngest } from '../range/ingest.ts';
+import {
+  type Asked,
+  type Once,
+  type Probe,
+  percentileOf,
+  record,
+  replay,
+  shareRounds,
+  timeClients,
+  timeEach,
+} from '../range/probes.ts';
 import { type Ask, openClient } from '../services/client.ts';
 import { startBenchServer } from '../services/query-server.ts';
-import { createSeries, type Ground, prepareGround, seedSeries } from '../setup.ts';
-import { percentile } from '../statistics.ts';
-import { channelOf } from '../workload.ts';
+import { startRowServer } from '../services/row-server.ts';
+import { type Ground, prepareGround } from '../setup.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const INTERVAL_MS = 10_000;
-const WIDTH = 1_200;
-const TARGET_P95_MS = 100;
-
-const SPANS = [
-  { name: '1 h', ms: HOUR_MS },
-  { name: '10 h', ms: 10 * HOUR_MS },
-  { name: '1 d', ms: DAY_MS },
-  { name: '12 d', ms: 12 * DAY_MS },
-  { name: '30 d', ms: 30 * DAY_MS },
-  { name: '365 d', ms: 365 * DAY_MS },
-] as const;
-
-/** One request, and the statements that answered it when it was asked first. */
-interface Probe {
-  readonly path: string;
-  readonly statements: readonly Statement[];
+interface Span {
+  readonly name: string;
+  readonly spanMs: number;
+  readonly series: 1 | 10;
 }
 
-interface Statement {
-  readonly text: string;
-  readonly parameters: readonly unknown[];
+const ONE: readonly Span[] = [
+  { name: '1 h', spanMs: HOUR_MS, series: 1 },
+  { name: '10 h', spanMs: 10 * HOUR_MS, series: 1 },
+  { name: '1 d', spanMs: DAY_MS, series: 1 },
+  // The longest of five minutes a bucket.
+  { name: '12 d', spanMs: 12 * DAY_MS, series: 1 },
+  { name: '30 d', spanMs: 30 * DAY_MS, series: 1 },
+  { name: '365 d', spanMs: 365 * DAY_MS, series: 1 },
+];
+const TEN: readonly Span[] = ONE.filter(({ name }) => !['10 h', '365 d'].includes(name)).map(
+  ({ name, spanMs }) => ({ name: `${name} of 10 series`, spanMs, series: 10 }),
+);
+
+const CLIENTS = [16, 64] as const;
+/** Whose answer is the size of most: 1,440 buckets. */
+const SHARED_SPAN = '30 d';
+
+/** 95 % of the answers come within so many ms. */
+const P95_MAX_MS = { embedded: { 1: 100, 10: undefined }, native: { 1: 20, 10: 60 } } as const;
+/** Half of those of an hour of one series do. */
+const HOUR_P50_MAX_MS = 4;
+/** How many times as fast as from raw points. */
+const FROM_RAW_MIN = 50;
+
+/** Of one client, for each percentile. */
+const REQUESTS = { quick: { 1: 8, 10: 2 }, full: { 1: 60, 10: 30 } } as const;
+
+/** What cases are made of. */
+interface Bench {
+  readonly context: BenchContext;
+  readonly ground: Ground;
+  readonly ask: Ask;
+  /** The same of the plain server. */
+  readonly askRows: Ask;
 }
 
 /** Fills a database, starts a server on it, and notes what SQL each request is answered with. */
 export async function openRange(context: BenchContext): Promise<OpenArea> {
   const ground = await prepareGround(context);
-  const endMs = await fill(ground, context);
+  const data = await fillRangeData(ground, context);
+  const { lifecycle } = context;
   // A server as the program starts it.
-  const ask = openClient(await startBenchServer(ground, context), context.lifecycle);
-  const cases: BenchCase[] = [];
-  for (const span of SPANS) {
-    const probes = await record(ground.database, ask, pathsOf(span.ms, endMs, context.quick));
-    cases.push(...casesOf(span.name, probes, ask, ground.database));
-  }
-  return { cases, versions: ground.versions };
-}
-
-/**
- * A year and a month of readings, 3.4 million, with all rollups refreshed; gives the end of the data. Quick keeps the
- * last 45 days dense, which is as far as any span reads raw points or minutes, and thins out what is older to 15
- * minutes, so that an hour's rollup has as many rows as it would have.
- */
-async function fill(ground: Ground, context: BenchContext): Promise<number> {
-  const { database, metrics } = ground;
-  const endMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
-  const startMs = endMs - 396 * DAY_MS;
-  const denseMs = context.quick ? endMs - 45 * DAY_MS : startMs;
-  const [seriesId] = await createSeries(ground, 1, startMs * 1000);
-  if (seriesId === undefined) throw new Error('no series was created');
-  context.note('range: writing readings');
-  await seedSeries(database, seriesId, { startMs, endMs: denseMs, intervalMs: HOUR_MS / 4 });
-  await seedSeries(database, seriesId, { startMs: denseMs, endMs, intervalMs: INTERVAL_MS });
-  context.note('range: refreshing rollups');
-  const refresher = context.lifecycle.add(
-    startRefresher({ database, log: context.log, metrics, clock: Date.now }),
+  const server = await startBenchServer(ground, context);
+  const rows = { url: await startRowServer(ground.database, lifecycle), token: '' };
+  const bench: Bench = {
+    ...{ context, ground },
+    ask: openClient(server, lifecycle),
+    askRows: openClient(rows, lifecycle),
+  };
+  const probes = await recordAll(bench, data);
+  const ofSpan = ({ name }: Pick<Span, 'name'>) => probes.get(name)!;
+  const clientOf = async (index: number) => {
+    const token = await server.issue({ sub: `client-${index}` });
+    return openClient({ ...server, token }, lifecycle);
+  };
+  const clients = await Promise.all(
+    Array.from({ length: Math.max(...CLIENTS) }, (_, i) => clientOf(i)),
   );
-  await refresher.refreshNow();
-  return endMs;
+  const plain = clients.map(() => openClient(rows, lifecycle));
+  return {
+    cases: [
+      ...[...ONE, ...TEN].flatMap((span) => spanCases(span, ofSpan(span), bench)),
+      ...CLIENTS.flatMap((many) =>
+        clientCases(
+          ofSpan({ name: SHARED_SPAN }),
+          clients.slice(0, many),
+          plain.slice(0, many),
+          bench,
+        ),
+      ),
+      ...ingestCases(
+        ONE.map((span) => ofSpan(span)),
+        bench,
+      ),
+    ],
+    versions: ground.versions,
+  };
 }
 
-/** Requests for one span that end at different times, some within a minute and some within a day. */
-function pathsOf(spanMs: number, endMs: number, quick: boolean): string[] {
-  const { asset, channel } = channelOf(0);
-  return Array.from({ length: quick ? 20 : 60 }, (_, index) => {
-    const end = endMs - index * 997_000;
-    const query = new URLSearchParams({
-      series: `${asset}/${channel}`,
-      start: new Date(end - spanMs).toISOString(),
-      end: new Date(end).toISOString(),
-      width: String(WIDTH),
-    });
-    return `/v1/range?${query}`;
-  });
-}
-
-/** Asks for each path once, noting the statements that the driver sends meanwhile. */
-async function record(database: Database, ask: Ask, paths: readonly string[]): Promise<Probe[]> {
-  const probes: Probe[] = [];
-  for (const path of paths) {
-    const statements: Statement[] = [];
-    database.reader.options.debug = (_connection, text, parameters) => {
-      if (/^\s*(select|set local)/i.test(text)) statements.push({ text, parameters });
-    };
-    const answer = JSON.parse((await ask(path)).toString()) as { series: { t: number[] }[] };
-    if ((answer.series[0]?.t.length ?? 0) < WIDTH / 4) throw new Error(`${path} has no data`);
-    probes.push({ path, statements });
+async function recordAll(
+  { ground, ask, context }: Bench,
+  data: RangeData,
+): Promise<Map<string, Probe[]>> {
+  const probes = new Map<string, Probe[]>();
+  for (const span of [...ONE, ...TEN]) {
+    const requests = REQUESTS[context.quick ? 'quick' : 'full'][span.series];
+    const asked: Asked = { ...span, requests };
+    probes.set(span.name, await record(ground.database, ask, asked, data));
   }
-  database.reader.options.debug = false;
   return probes;
 }
 
-function casesOf(
-  span: string,
-  probes: readonly Probe[],
-  ask: Ask,
-  database: Database,
+const PERCENTILES = [
+  { name: 'p50', fraction: 0.5 },
+  { name: 'p95', fraction: 0.95 },
+  { name: 'p99', fraction: 0.99 },
+] as const;
+
+type Figure = (typeof PERCENTILES)[number]['name'];
+
+type Figures = ReturnType<typeof shareRounds>;
+
+/** Percentiles of the same rounds, each against that of the ceiling's. */
+function percentileCases(
+  name: string,
+  ceilingName: string,
+  [figureOf, ceilingOf]: readonly [Figures, Figures],
+  maxima: Partial<Record<Figure, number | undefined>> = {},
 ): BenchCase[] {
-  const percentiles = [
-    // A median settles with far fewer requests than the 95th percentile.
-    { name: 'p50', fraction: 0.5, asked: probes.slice(0, probes.length / 2) },
-    { name: 'p95', fraction: 0.95, asked: probes, target: { kind: 'value', max: TARGET_P95_MS } },
-  ] as const;
-  return percentiles.map(({ name, fraction, asked, ...target }) => ({
-    name: `range/${span} ${name}`,
+  return PERCENTILES.map((percentile): BenchCase => {
+    const max = maxima[percentile.name];
+    const figure = percentileOf(percentile.fraction);
+    return {
+      name: `range/${name} ${percentile.name}`,
+      unit: 'ms',
+      better: 'less',
+      ...(max === undefined ? {} : { target: { kind: 'value', max } }),
+      run: figureOf(figure),
+      ceiling: { name: ceilingName, run: ceilingOf(figure) },
+    };
+  });
+}
+
+function maximaOf(
+  { name, series }: Span,
+  { ground }: Bench,
+): Partial<Record<Figure, number | undefined>> {
+  const { embedded } = ground.database;
+  return {
+    p50: name === '1 h' && !embedded ? HOUR_P50_MAX_MS : undefined,
+    p95: P95_MAX_MS[embedded ? 'embedded' : 'native'][series],
+  };
+}
+
+function spanCases(span: Span, probes: readonly Probe[], bench: Bench): BenchCase[] {
+  const { ask, askRows, ground } = bench;
+  const answer: Once<Probe> = ({ path }) => ask(path);
+  const sql = {
+    name: 'the same SQL through postgres alone',
+    measure: () => timeEach(probes, (probe) => replay(ground.database, probe)),
+  };
+  const against = (
+    name: string,
+    ceiling: { readonly name: string; readonly once: Once<Probe> },
+    some: readonly Probe[],
+    target?: Target,
+  ): BenchCase => ({
+    name: `range/${span.name} ${name}`,
     unit: 'ms',
     better: 'less',
-    ...target,
-    run: () => timeEach(asked, fraction, ({ path }) => ask(path)),
+    ...(target === undefined ? {} : { target }),
+    run: async () => percentileOf(0.5)(await timeEach(some, answer)),
     ceiling: {
-      name: 'the same SQL through postgres alone',
-      run: () => timeEach(asked, fraction, ({ statements }) => replay(database, statements)),
+      name: ceiling.name,
+      run: async () => percentileOf(0.5)(await timeEach(some, ceiling.once)),
     },
-  }));
-}
-
-/** The given percentile of the durations of all probes, one after another, in ms. */
-async function timeEach(
-  probes: readonly Probe[],
-  fraction: number,
-  once: (probe: Probe) => Promise<unknown>,
-): Promise<number> {
-  const durationsMs: number[] = [];
-  for (const probe of probes) {
-    const startMs = performance.now();
-    await once(probe);
-    durationsMs.push(performance.now() - startMs);
-  }
-  return percentile(durationsMs, fraction);
-}
-
-/** Sends statements in one transaction, without waiting between them. */
-async function replay(database: Database, statements: readonly Statement[]): Promise<void> {
-  await database.reader.begin('isolation level repeatable read read only', (snapshot) =>
-    Promise.all(
-      statements.map(({ text, parameters }) =>
-        // As bytes: what comes through a binary cursor is no text.
-        snapshot.unsafe(text, parameters as postgres.ParameterOrJSON<never>[]).raw(),
-      ),
+  });
+  const rows = {
+    name: 'node:http and rows as JSON',
+    once: ({ rowPath }: Probe) => askRows(rowPath),
+  };
+  const raw = {
+    name: 'extremes of the same buckets from raw points, in SQL alone',
+    once: ({ fromRaw }: Probe) => ground.database.reader.unsafe(fromRaw).raw(),
+  };
+  const measured = shareRounds(() => timeEach(probes, answer));
+  const isDense = span.series === 1 || !bench.context.quick;
+  return [
+    ...percentileCases(
+      span.name,
+      sql.name,
+      [measured, shareRounds(sql.measure)],
+      maximaOf(span, bench),
     ),
-  );
+    against('beside rows', rows, probes.slice(0, Math.ceil(probes.length / 3))),
+    ...(span.spanMs === 30 * DAY_MS && isDense
+      ? [against('beside raw', raw, probes.slice(0, 1), { kind: 'ratio', min: FROM_RAW_MIN })]
+      : []),
+  ];
+}
+
+/** Requests that each of many clients makes. */
+const ROUNDS_A_CLIENT = { quick: 1, full: 20 } as const;
+
+function clientCases(
+  probes: readonly Probe[],
+  clients: readonly Ask[],
+  plain: readonly Ask[],
+  { context }: Bench,
+): BenchCase[] {
+  const requests = clients.length * ROUNDS_A_CLIENT[context.quick ? 'quick' : 'full'];
+  const all = Array.from({ length: requests }, (_, index) => probes[index % probes.length]!);
+  const name = `${SHARED_SPAN}, ${clients.length} clients`;
+  const measure = () =>
+    timeClients(
+      all,
+      clients.map(
+        (ask): Once<Probe> =>
+          ({ path }) =>
+            ask(path),
+      ),
+    );
+  const ceiling = {
+    name: 'node:http and rows as JSON, as many clients',
+    measure: () =>
+      timeClients(
+        all,
+        plain.map(
+          (ask): Once<Probe> =>
+            ({ rowPath }) =>
+              ask(rowPath),
+        ),
+      ),
+  };
+  const rates = [shareRounds(measure), shareRounds(ceiling.measure)] as const;
+  return [
+    {
+      name: `range/${name}`,
+      unit: 'requests/s',
+      better: 'more',
+      run: rates[0](({ rate }) => rate),
+      ceiling: { name: ceiling.name, run: rates[1](({ rate }) => rate) },
+    },
+    ...percentileCases(name, ceiling.name, rates),
+  ];
+}
+
+/** Ranges of every span by turns, as long as readings come in. */
+function ingestCases(spans: readonly (readonly Probe[])[], bench: Bench): BenchCase[] {
+  const { ask, ground, context } = bench;
+  const during = halfRateIngest(ground, context);
+  const mixed = spans[0]!.flatMap((_, index) => spans.map((probes) => probes[index]!));
+  const answer: Once<Probe> = ({ path }) => ask(path);
+  const whileIngesting = () =>
+    during(async (isOver) => {
+      const durationsMs: number[] = [];
+      const beganMs = performance.now();
+      for (let at = 0; !isOver(); at++) {
+        const round = await timeEach([mixed[at % mixed.length]!], answer);
+        durationsMs.push(...round.durationsMs);
+      }
+      return { durationsMs, rate: (durationsMs.length * 1_000) / (performance.now() - beganMs) };
+    });
+  const alone = {
+    name: 'the same requests without ingest',
+    measure: () => timeEach(mixed, answer),
+  };
+  return percentileCases('any span under ingest', alone.name, [
+    shareRounds(whileIngesting),
+    shareRounds(alone.measure),
+  ]);
 }

@@ -41,10 +41,10 @@ export interface IngestPath {
   next(shape: Shape): Workload;
 }
 
-/** Starts all of it. Rollups are maintained by the first ingester. */
-export async function openPath(context: BenchContext): Promise<IngestPath> {
+/** Starts all of it, on a database of its own unless given. Rollups are maintained by the first ingester. */
+export async function openPath(context: BenchContext, given?: Ground): Promise<IngestPath> {
   const { lifecycle } = context;
-  const ground = await prepareGround(context);
+  const ground = given ?? (await prepareGround(context));
   const broker = lifecycle.add(await startBroker());
   const firstUs = Date.now() * 1000;
   const seriesIds = await createSeries(ground, SERIES, firstUs, TENANTS.one);

@@ -10,14 +10,15 @@ const LATE_RANGES = 50;
 
 export function planBenches(): MicroBench[] {
   const rollups = [
-    { level: '1m', bucketUs: 60e6 },
-    { level: '15m', bucketUs: 900e6 },
-    { level: '1h', bucketUs: HOUR_US },
-    { level: '1d', bucketUs: DAY_US },
-  ].map((rollup, index) => ({
+    { level: '1m', ordinal: 20, bucketUs: 60e6 },
+    { level: '5m', ordinal: 25, bucketUs: 300e6 },
+    { level: '15m', ordinal: 30, bucketUs: 900e6 },
+    { level: '1h', ordinal: 40, bucketUs: HOUR_US },
+    { level: '6h', ordinal: 45, bucketUs: 6 * HOUR_US },
+    { level: '1d', ordinal: 50, bucketUs: DAY_US },
+  ].map((rollup) => ({
     ...rollup,
     name: `rollup_${rollup.level}`,
-    ordinal: 10 * (index + 1),
     materialisedBeforeUs: NOW_US,
   }));
   const input: PlanInput = {
