@@ -10,9 +10,9 @@ export function openClient(server: { url: string; token: string }, lifecycle: Li
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   lifecycle.add({ name: 'bench client', stop: async () => agent.destroy() });
   const headers = { authorization: `Bearer ${server.token}` };
-  return (path) =>
+  const ask: Ask = (path) =>
     new Promise((resolve, reject) => {
-      get(new URL(path, server.url), { agent, headers }, (response) => {
+      const request = get(new URL(path, server.url), { agent, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);
@@ -21,6 +21,12 @@ export function openClient(server: { url: string; token: string }, lifecycle: Li
           if (response.statusCode === 200) resolve(body);
           else reject(new Error(`${response.statusCode} for ${path}: ${body}`));
         });
-      }).on('error', reject);
+      });
+      request.on('error', (cause: Error & { code?: string }) => {
+        // The server closed it for idleness just as it was used again: nothing was answered, so it is asked anew.
+        if (request.reusedSocket && cause.code === 'ECONNRESET') resolve(ask(path));
+        else reject(cause);
+      });
     });
+  return ask;
 }
