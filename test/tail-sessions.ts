@@ -133,7 +133,10 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
   };
   const services: TailServices = {
     ...{ catalogue, feed, clock, log, authority },
-    readerOf: () => reader,
+    readerOf: (_claims, signal) =>
+      signal === undefined
+        ? reader
+        : { ...reader, read: (request) => reader.read({ ...request, signal }) },
     hub: await createHub({ feed, catalogue, clock, log }),
     limits: createLimits({ amounts: limits, metrics }),
     rechecks: createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log }),

@@ -39,6 +39,8 @@ interface RouteCommon {
   readonly body?: JsonBody | BytesBody;
   /** Media types of the answer, the default first. */
   readonly types: readonly string[];
+  /** The answer as JSON: what the OpenAPI page says about it, as JSON Schema. */
+  readonly answer?: Readonly<Record<string, unknown>>;
   /** Asked by whoever watches over the process: also answered where its address is over its limit. */
   readonly isProbe?: true;
   /** Status of success; 200 unless said. */

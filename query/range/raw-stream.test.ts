@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Grant } from '../../policies/grant.ts';
 import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { eventually } from '../../test/program.ts';
-import { startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
+import { readJson, startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
 
 const T0_MS = Date.UTC(2026, 0, 2);
 /** More than a first page and two slices. */
@@ -174,7 +174,7 @@ describe('long texts', () => {
     const values: string[] = [];
     let pages = 0;
     for (let page: string | undefined = ''; page !== undefined; pages += 1) {
-      const body = await (await ask(`${path}${page && `&page=${page}`}`)).json();
+      const body = await readJson(await ask(`${path}${page && `&page=${page}`}`));
       values.push(...body.series[0].v);
       page = body.next;
     }

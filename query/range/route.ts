@@ -1,5 +1,6 @@
 // GET /v1/range.
 
+import { z } from 'zod';
 import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Claims, Grant } from '../../policies/grant.ts';
@@ -11,6 +12,7 @@ import type { Request } from '../http/request.ts';
 import type { DecidedRoute, RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { factsOf } from '../routes/facts.ts';
+import { RANGE_ANSWER } from './answer-schema.ts';
 import { askedStepMs } from './cut.ts';
 import { within } from './deadline.ts';
 import { type Answered, rangeJson, rangeMsgpack } from './encode.ts';
@@ -130,6 +132,7 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
       'Gives buckets (first, last, min, max with their times, unless told otherwise) or raw points.',
     parameters: RANGE_PARAMETERS,
     types: TYPES,
+    answer: z.toJSONSchema(RANGE_ANSWER),
     prepare(request) {
       const nowMs = sources.clock();
       const query = readRangeQuery(parameterReader(request.query, RANGE_PARAMETERS), nowMs * 1_000);

@@ -17,7 +17,11 @@ const PROBLEM_SCHEMA = {
     status: { type: 'integer' },
     code: { type: 'string' },
     detail: { type: 'string' },
-    parameter: { type: 'string', description: 'The parameter that a 400 is about.' },
+    parameter: { type: 'string', description: 'The parameter that a 400 or a 422 is about.' },
+    step: { type: 'string', description: 'Of a 422 `too_costly`: a step that is admitted.' },
+    estimated_rows: { type: 'integer', description: 'Of the same: what would have been read.' },
+    rows_max: { type: 'integer', description: 'Of the same: what may be read.' },
+    retry_after_s: { type: 'integer', description: 'Of a 429 or 503, as the header Retry-After.' },
     decision_id: { type: 'string', description: 'The policy’s decision that came before, if any.' },
   },
 };
@@ -54,7 +58,13 @@ const DECISION_HEADERS = {
 
 function operationOf(route: Route) {
   const status = String(route.status ?? 200);
-  const content = Object.fromEntries(route.types.map((type) => [type, {}]));
+  const { answer } = route;
+  const content = Object.fromEntries(
+    route.types.map((type) => [
+      type,
+      answer !== undefined && type === 'application/json' ? { schema: answer } : {},
+    ]),
+  );
   const open = route.grant === 'public' || route.grant === 'loopback';
   const ticket = typeof route.grant === 'object' && route.ticket === true;
   const decided = typeof route.grant === 'object' ? { headers: DECISION_HEADERS } : {};

@@ -82,6 +82,8 @@ export interface Connection {
   readonly right: Right;
   readonly reauths: Reauths;
   isOpen: boolean;
+  /** Fires when it is not open any more: what is read for it ends. */
+  readonly gone: AbortController;
   /** The token's end has been announced. */
   isWarned: boolean;
   /** An event stream's first frame is its `subscribed`; nothing is announced before. */
@@ -104,6 +106,7 @@ export function close(connection: Connection, code: number, detail: string): voi
 export function forget(connection: Connection): void {
   if (!connection.isOpen) return;
   connection.isOpen = false;
+  connection.gone.abort(new TailraceError('client_gone', 'The client went away.'));
   connection.services.rechecks.leave(connection.rechecked);
   connection.services.hub.leave(connection.member);
   connection.held.clear();

@@ -65,6 +65,7 @@ it('a snapshot has a place while it is read: others are refused, what reads noth
   await first;
   expect(hasRoom(house)).toBe(true);
   const second = subscribe(one, 'b', SNAPSHOT);
+  await until(() => reader.waiting.length === 2);
   reader.waiting[1]?.answer();
   await second;
   expect(ofType(one, 'snapshot').map(({ id }) => id)).toEqual(['a', 'b']);
@@ -99,6 +100,31 @@ it('a snapshot that fails gives its place back', async () => {
   await subscribe(one, 'a', SNAPSHOT);
   expect(one.frames.at(-1)).toMatchObject({ type: 'error', id: 'a', code: 'internal_error' });
   expect(hasRoom(house)).toBe(true);
+});
+
+it('what is read for a tail ends with it, and after its timeout', async () => {
+  const { house, reader } = await open(4);
+  const [gone, slow, delayed] = [house.open(ANN), house.open(ANN), house.open(ANN)];
+  void subscribe(gone, 'a', SNAPSHOT);
+  await until(() => reader.waiting.length === 1);
+  gone.session.closed();
+  const endedBy = (i: number) => reader.waiting[i]?.request.signal?.reason?.code;
+  expect(endedBy(0)).toBe('client_gone');
+
+  await subscribe(slow, 'a', { ...SNAPSHOT, timeout: '20ms' });
+  expect(endedBy(1)).toBe('timeout');
+  expect(slow.frames.at(-1)).toMatchObject({ type: 'error', id: 'a', code: 'timeout' });
+
+  house.rules.put((grant) => ({ ...grant, obligations: { delay_ms: 60_000 } }));
+  await subscribe(delayed, 'a');
+  nowMs += 1_000;
+  await until(() => {
+    delayed.session.tick(nowMs);
+    return reader.waiting.length === 3;
+  });
+  expect(endedBy(2)).toBeUndefined();
+  delayed.session.closed();
+  expect(endedBy(2)).toBe('client_gone');
 });
 
 it('what is delayed waits for a place, and loses nothing by it', async () => {

@@ -3,6 +3,7 @@
 import { encodeCursor } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import { shownByIds } from '../choice.ts';
+import { within } from '../range/deadline.ts';
 import type { Page } from '../range/page.ts';
 import { type RangeQuestion, type RangeResult, readRange } from '../range/read.ts';
 import type { SeriesTable } from '../range/table.ts';
@@ -13,6 +14,8 @@ import type { Bucket, Point } from './waiting.ts';
 
 const EVERY_MIN_MS = 1_000;
 const POINTS_A_FRAME = 5_000;
+/** What takes longer is asked again. */
+const READ_MAX_MS = 30_000;
 
 export interface Poll {
   readonly everyMs: number;
@@ -122,8 +125,10 @@ async function pollOnce(connection: Connection, one: Held, poll: Poll): Promise<
   const { grant } = right;
   const { narrowings } = poll;
   const allowed = shownByIds(subscription.seriesIds, grant, services.catalogue);
-  const sources = { feed: services.feed, rangeReader: services.readerOf(right.claims) };
-  const result = await readRange(allowed, question, grant, sources, nowMs * 1_000, poll.page);
+  const result = await within(READ_MAX_MS, connection.gone.signal, (ended) => {
+    const sources = { feed: services.feed, rangeReader: services.readerOf(right.claims, ended) };
+    return readRange(allowed, question, grant, sources, nowMs * 1_000, poll.page);
+  });
   // Read under a right that may be another one by now; then it is read again.
   if (!settle(connection) || !isCurrent() || poll.narrowings !== narrowings) return;
   const { answer } = result;

@@ -204,7 +204,7 @@ export function openSession(
     member: memberOf(() => connection),
     rechecked: recheckedOf(() => connection, services),
     ...{ isOpen: true, isWarned: false, isGreeted: transport.protocol !== 'sse' },
-    ...{ stall: undefined, untaken: new Set() },
+    ...{ stall: undefined, untaken: new Set(), gone: new AbortController() },
     tickAtMs: nowMs,
   };
   hub.join(connection.member);

@@ -6,6 +6,7 @@ import { resolveChoice } from '../choice.ts';
 import type { RequestFacts } from '../http/routes.ts';
 import { parameterReader } from '../parameters.ts';
 import { askedStepMs } from '../range/cut.ts';
+import { within } from '../range/deadline.ts';
 import { type Answered, rangeJson, rangeValue } from '../range/encode.ts';
 import { RANGE_PARAMETERS, readRangeQuery } from '../range/parameters.ts';
 import { admitRange, readRange } from '../range/read.ts';
@@ -89,19 +90,17 @@ async function readAllowed(
   claimsOf: () => Claims,
   facts: RequestFacts,
   services: TailServices,
+  signal: AbortSignal,
   renews: Grant | undefined,
 ): Promise<Answered> {
   for (let reading = 1; reading <= READINGS_MAX; reading += 1) {
     const nowMs = services.clock();
     const decided = decideSnapshot(frame, claimsOf(), facts, services, nowMs, renews);
     const { query, grant, series } = decided;
-    const { tables, answer, stepMs } = await readRange(
-      series,
-      query,
-      grant,
-      { feed: services.feed, rangeReader: services.readerOf(claimsOf()) },
-      nowMs * 1_000,
-    );
+    const { tables, answer, stepMs } = await within(query.timeoutMs, signal, (ended) => {
+      const sources = { feed: services.feed, rangeReader: services.readerOf(claimsOf(), ended) };
+      return readRange(series, query, grant, sources, nowMs * 1_000);
+    });
     // A frame has no next page: points that did not fit into the limit are missing, and it says so.
     const complete = answer.complete && answer.next === undefined;
     if (decided.stillHolds(claimsOf())) {
@@ -111,15 +110,19 @@ async function readAllowed(
   throw new TailraceError('overloaded', 'The rules changed while it was read; subscribe again.');
 }
 
-/** Reads the snapshot of a subscription; `renews` is the decision that admitted it. Throws what a range throws. */
+/**
+ * Reads the snapshot of a subscription, until `signal` fires; `renews` is the decision that admitted it. Throws what a
+ * range throws.
+ */
 export async function snapshotFrame(
   frame: SubscribeFrame,
   claimsOf: () => Claims,
   facts: RequestFacts,
   services: TailServices,
+  signal: AbortSignal,
   renews: Grant | undefined,
 ): Promise<SnapshotFrame> {
-  const answered = await readAllowed(frame, claimsOf, facts, services, renews);
+  const answered = await readAllowed(frame, claimsOf, facts, services, signal, renews);
   const head = { type: 'snapshot', id: frame.id } as const;
   return {
     ...head,

@@ -75,7 +75,8 @@ async function setUp(connection: Connection, one: Held): Promise<void> {
   if (frame.snapshot !== undefined && recovered !== true) {
     const facts = factsOf(connection);
     const claims = () => right.claims;
-    const snapshot = await snapshotFrame(frame, claims, facts, services, one.snapshotGrant);
+    const { signal } = connection.gone;
+    const snapshot = await snapshotFrame(frame, claims, facts, services, signal, one.snapshotGrant);
     if (!isCurrent()) return;
     transport.send(snapshot);
   }
