@@ -29,7 +29,7 @@ const FIRST_POINTS = 1_000;
 /** Points of one series in one slice: some 40 ms embedded. */
 const SLICE_POINTS = 50_000;
 
-/** What times in state may come to in one answer: each state of each bucket is told by its text. */
+/** What the texts of one answer may come to: a state is told by its text wherever it is told. */
 const CHARACTERS_MAX = 64 * 1024 * 1024;
 
 /** A step from which no interval is exact any more: ms are what clients are told. */
@@ -40,7 +40,8 @@ type StatesAnswer = Omit<RangeAnswer, 'complete' | 'position' | 'next'>;
 /**
  * Reads a request that has `states`. Series of numbers have none: their columns are empty.
  *
- * @throws {TailraceError} `too_costly` where buckets have so many different states that the answer is not for one reply
+ * @throws {TailraceError} `too_costly` where states have so much text, or buckets so many different states, that the
+ *   answer is not for one reply
  */
 export function readStates(
   sql: Reading,
@@ -87,6 +88,9 @@ async function readIntervals(
     }
     for await (const { seriesId, timesUs, values } of pointsOf(stream, series)) {
       addIntervalPoints(tables.get(seriesId)!, timesUs, values);
+      requireShort(
+        [...tables.values()].reduce((sum, table) => sum + charactersOf(table.values), 0),
+      );
       if (total() <= intervalsMax) continue;
       // From here on short states are lost in longer ones, and the answer's step says so.
       grid = gridWithin(span, intervalsMax / stateSeries, grainUs);
@@ -177,6 +181,24 @@ async function* pointsOf(
       fromUs = rows.timesUs.at(-1)! + 1;
     }
   }
+}
+
+export function charactersOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
+/**
+ * Refuses what is told by too much text.
+ *
+ * @throws {TailraceError} `too_costly`
+ */
+export function requireShort(characters: number): void {
+  if (characters <= CHARACTERS_MAX) return;
+  throw new TailraceError(
+    'too_costly',
+    'These states have too much text for one answer: ask for fewer series or a shorter range.',
+    { details: { parameter: 'start' } },
+  );
 }
 
 function tooManyStates(): TailraceError {

@@ -11,10 +11,16 @@ import { type Buckets, domainOf, resolveBuckets } from './buckets.ts';
 import { type CostFactsOf, createCostFacts } from './costs.ts';
 import { addStates, createStateTable, stateColumns } from './merge.ts';
 import { overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
-import type { RangeAnswer, RangeColumns, RangeRequest, RangeSegment } from './range.ts';
+import type {
+  RangeAnswer,
+  RangeColumns,
+  RangeRequest,
+  RangeSegment,
+  StateColumns,
+} from './range.ts';
 import { type RawScan, type RawSlice, readRawPage, readRawSlices } from './raw-page.ts';
 import { readFamilies } from './read-families.ts';
-import { readStates } from './read-states.ts';
+import { charactersOf, readStates, requireShort } from './read-states.ts';
 import { stepForWidth } from './step.ts';
 
 export interface RangeReader {
@@ -26,7 +32,8 @@ export interface RangeReader {
   /**
    * Reads a range as of the feed's position at the time of the call; whatever was committed before is in.
    *
-   * @throws {TailraceError} `too_costly` where the domain has too many buckets, with a `step` that would do;
+   * @throws {TailraceError} `too_costly` where the domain has too many buckets, with a `step` that would do, or states
+   *   more text than one answer holds;
    *   `bad_parameter` where a page begins at a series that is not asked for
    */
   read(request: RangeRequest): Promise<RangeAnswer>;
@@ -58,7 +65,7 @@ const BUCKETS_MAX = 1_000_000;
  */
 const SNAPSHOT_ROWS_MAX = 50_000;
 
-/** The ladder of steps has at most five buckets of a rollup to one of its own. */
+/** Up to steps of a day m4 has at most three rows to a bucket, path mostly five; longer steps make few buckets. */
 const ROWS_A_BUCKET = 5;
 
 /** Some five seconds of one connection; embedded, where a point takes 0.8 µs and a rollup's row 2.5 µs, of everybody. */
@@ -120,6 +127,8 @@ interface Part {
   readonly segments: readonly RangeSegment[];
   readonly rollups: readonly RollupState[];
   readonly columns: readonly RangeColumns[];
+  /** Of the texts in them. */
+  readonly characters: number;
 }
 
 async function readBuckets(
@@ -142,6 +151,7 @@ async function readBuckets(
         request.signal,
       ),
     );
+    requireShort(parts.reduce((sum, part) => sum + part.characters, 0));
   }
   const columns = parts.flatMap((part) => part.columns);
   return {
@@ -164,15 +174,20 @@ async function readPart(
   const numbers =
     ids.length === 0 ? undefined : await readFamilies(snapshot, request, ids, buckets, count);
   const columns: RangeColumns[] = [];
+  let characters = 0;
   for (const series of request.series) {
     const found = numbers?.columns.get(series.id);
-    columns.push(
-      found === undefined
-        ? await readStateBuckets(snapshot, series, request, buckets, count)
-        : { kind: 'm4', ...found },
-    );
+    if (found !== undefined) {
+      columns.push({ kind: 'm4', ...found });
+      continue;
+    }
+    const told = await readStateBuckets(snapshot, series, request, buckets, count);
+    characters += charactersOf(told.first) + charactersOf(told.last);
+    requireShort(characters);
+    columns.push({ kind: 'state', ...told });
   }
-  return { segments: numbers?.segments ?? [], rollups: numbers?.rollups ?? [], columns };
+  const { segments = [], rollups = [] } = numbers ?? {};
+  return { segments, rollups, columns, characters };
 }
 
 /** A state series has no rollups: text has no extremes, and it changes seldom. */
@@ -182,7 +197,7 @@ async function readStateBuckets(
   request: RangeRequest,
   buckets: Buckets,
   count: (rows: number) => void,
-): Promise<RangeColumns> {
+): Promise<StateColumns> {
   const table = createStateTable(buckets);
   const scan = { seriesIds: [series.id], endUs: request.endUs, qualities: false };
   for (let startUs = request.startUs; startUs < request.endUs; ) {
@@ -190,10 +205,11 @@ async function readStateBuckets(
     const [rows] = await selectStateReadings(snapshot, { ...scan, startUs, limit });
     if (rows === undefined) break;
     addStates(table, rows.timesUs, rows.values);
+    requireShort(charactersOf(table.first) + charactersOf(table.last));
     count(rows.timesUs.length);
     startUs = rows.more ? rows.timesUs.at(-1)! + 1 : request.endUs;
   }
-  return { kind: 'state', ...stateColumns(table) };
+  return stateColumns(table);
 }
 
 /** Segments and level of the whole answer. A stretch that two snapshots read from two levels counts as the finer. */
