@@ -46,6 +46,9 @@ it('is what /openapi.json says', async () => {
 
 it.each([
   ...['none', 'null', 'previous', 'linear'].map((fill) => `step=1m&agg=${AGGREGATES}&fill=${fill}`),
+  `step=1m&agg=${AGGREGATES}&explain=1`,
+  'points=raw&explain=1',
+  'agg=intervals&explain=1',
   'points=raw',
   'points=raw&limit=2',
   'agg=intervals',

@@ -41,6 +41,21 @@ const obligations = z.strictObject({
   redact: z.array(z.string()).optional(),
 });
 
+const plan = z.strictObject({
+  families: z.array(
+    z.strictObject({
+      family: z.enum(['m4', 'path', 'sketch', 'raw', 'states']),
+      segments: z.array(
+        z.strictObject({
+          ...{ level: z.string(), start: timeMs, end: timeMs },
+          ...{ estimated_rows: z.number(), rows: z.number() },
+        }),
+      ),
+    }),
+  ),
+  sql: z.array(z.string()),
+});
+
 /** `GET /v1/range` as JSON; MessagePack has the same members. */
 export const RANGE_ANSWER = z.object({
   range: z
@@ -56,5 +71,6 @@ export const RANGE_ANSWER = z.object({
   series: z.array(series),
   cursor: z.string().describe('where a tail goes on from without a gap'),
   next: z.string().optional().describe('`page` of the next raw points'),
+  plan: plan.optional().describe('how it was read, with `explain=1`'),
   policy: z.strictObject({ revision: z.string(), decision_id: z.string(), obligations }),
 });
