@@ -1,8 +1,8 @@
 // Whether a range may be read: the rows that it would read are estimated before, and what is too much is told a step that
 // is not.
 import { TailraceError } from '../../lib/errors.ts';
-import { type BucketRequest, estimateRows } from '../../store/range/estimate.ts';
-import type { RangeRequest } from '../../store/range/range.ts';
+import { estimateRows } from '../../store/range/estimate.ts';
+import type { RangeRequest, RangeResolution } from '../../store/range/range.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import { parseStep } from '../../store/range/step.ts';
 import { stepsFrom } from './admission.ts';
@@ -12,6 +12,11 @@ import type { Division } from './parameters.ts';
 const WELL_WITHIN = 0.8;
 /** Ten years. */
 const ZONE_SPAN_MAX_US = 3_653 * 86_400e6;
+
+/** Divided into buckets. */
+type BucketRequest = RangeRequest & {
+  readonly resolution: Exclude<RangeResolution, { kind: 'raw' }>;
+};
 
 function isBucketed(request: RangeRequest): request is BucketRequest {
   return request.resolution.kind !== 'raw' && request.states === undefined;
@@ -33,7 +38,8 @@ function lengthMs({ resolution, startUs, endUs }: BucketRequest): number {
 
 /**
  * Lets a range pass that is expected to read no more than the reader takes. `again` gives the request of the same question
- * by another division, or throws where that would not do. Raw points pass: they come in pages.
+ * by another division, or throws where that would not do. Raw points pass: they come in pages. States pass or do not: a
+ * coarser step reads as many points of theirs.
  *
  * @throws TailraceError `too_costly`, with a `step` that would pass where there is one
  */
@@ -43,7 +49,7 @@ export async function admitCost(
   again: (division: Division) => RangeRequest,
   reader: Pick<RangeReader, 'rowsMax' | 'costFacts'>,
 ): Promise<void> {
-  if (!isBucketed(request)) return;
+  if (request.resolution.kind === 'raw' && request.states === undefined) return;
   const { rowsMax, costFacts } = reader;
   const facts = await costFacts(request);
   const rows = Math.ceil(estimateRows(request, facts));
@@ -57,7 +63,9 @@ export async function admitCost(
       throw thrown;
     }
   };
-  const found = [...stepsFrom(lengthMs(request) + 1)].find(([, stepMs]) => fits(stepMs));
+  const found = isBucketed(request)
+    ? [...stepsFrom(lengthMs(request) + 1)].find(([, stepMs]) => fits(stepMs))
+    : undefined;
   const details = { parameter: 'step', estimated_rows: rows, rows_max: rowsMax };
   throw new TailraceError(
     'too_costly',

@@ -23,6 +23,18 @@ export interface Answered {
 
 const msOf = (us: number): number => us / 1_000;
 
+/** How an answer was made, where that was asked for. */
+function planOf({ explained }: RangeAnswer) {
+  if (explained === undefined) return undefined;
+  const families = explained.families.map(({ family, segments }) => ({
+    family,
+    segments: segments.map(({ level, startUs, endUs, estimatedRows, rows }) => ({
+      ...{ level, start: msOf(startUs), end: msOf(endUs), estimated_rows: estimatedRows, rows },
+    })),
+  }));
+  return { families, sql: explained.sql };
+}
+
 /** The members of an answer that stand beside its series. */
 function frameOf({ answer, grant, next, stepMs }: Answered) {
   return {
@@ -38,8 +50,9 @@ function frameOf({ answer, grant, next, stepMs }: Answered) {
       })),
       complete: answer.complete,
     },
+    // Left out of the answer where it is undefined, as the next one.
+    plan: planOf(answer),
     cursor: encodeCursor(answer.position),
-    // Left out of the answer where it is undefined.
     next,
     policy: {
       revision: grant.revision,
@@ -66,13 +79,13 @@ function bufferFor({ tables }: Answered): ByteBuffer {
 }
 
 function encoded(
-  { range, next, policy }: ReturnType<typeof frameOf>,
+  { range, plan, next, policy }: ReturnType<typeof frameOf>,
   buffer: ByteBuffer,
   series: readonly [from: number, to: number],
 ): Encoded {
   const body = writtenBytes(buffer);
   const { revision, obligations } = policy;
-  const frame = JSON.stringify([range, next, revision, obligations]);
+  const frame = JSON.stringify([range, next, revision, obligations, plan]);
   return { body, etagOf: [frame, body.subarray(...series)] };
 }
 
@@ -117,6 +130,10 @@ function plainCells({ kind, cells }: Column): unknown[] {
   });
 }
 
+function presentOf<T extends object>(members: T): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}
+
 /** The answer as a value of the same shape as its JSON, for MessagePack. */
 export function rangeValue(answered: Answered): Record<string, unknown> {
   const { range, ...rest } = frameOf(answered);
@@ -124,8 +141,7 @@ export function rangeValue(answered: Answered): Record<string, unknown> {
     ...headOf(table.series),
     ...Object.fromEntries(table.columns.map((column) => [column.name, plainCells(column)])),
   }));
-  const { next, ...members } = rest;
-  return { range, series, ...members, ...(next === undefined ? {} : { next }) };
+  return { range, series, ...presentOf(rest) };
 }
 
 function writePackedColumn(buffer: ByteBuffer, column: Column): void {
@@ -137,8 +153,8 @@ function writePackedColumn(buffer: ByteBuffer, column: Column): void {
 /** The answer as MessagePack. */
 export function rangeMsgpack(answered: Answered): Encoded {
   const frame = frameOf(answered);
-  const { range, next, ...rest } = frame;
-  const members = Object.entries(next === undefined ? rest : { ...rest, next });
+  const { range, ...rest } = frame;
+  const members = Object.entries(presentOf(rest));
   const buffer = bufferFor(answered);
   writeMapHead(buffer, 2 + members.length);
   writePacked(buffer, 'range');

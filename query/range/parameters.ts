@@ -121,6 +121,13 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
     description: 'What the series run over.',
     schema: { type: 'string', enum: ['time'], default: 'time' },
   },
+  {
+    name: 'explain',
+    description:
+      '`1` for a member `plan`: by family of rollups which level served which stretch, the rows expected and read, and ' +
+      'the statements with their constants, whose times are those that were read. Of json and msgpack.',
+    schema: { type: 'string', enum: ['0', '1'], default: '0' },
+  },
   TIMEOUT_PARAMETER,
 ];
 
@@ -148,6 +155,8 @@ export interface RangeQuery {
   readonly page: string | undefined;
   readonly format: string | undefined;
   readonly timeoutMs: number;
+  /** Whether the answer says how it was made. */
+  readonly explain?: boolean;
 }
 
 function readTimeUs(reader: ParameterReader, name: string, nowUs: number): number | undefined {
@@ -302,5 +311,6 @@ export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQue
     page: reader.one('page'),
     format,
     timeoutMs: readTimeoutMs(reader),
+    explain: oneOf(reader, 'explain', ['0', '1']) === '1',
   };
 }

@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest';
 import { createMetrics } from '../../lib/metrics.ts';
 import type { Claims } from '../../policies/grant.ts';
-import type { BucketRequest, CostFacts } from '../../store/range/estimate.ts';
+import type { CostFacts } from '../../store/range/estimate.ts';
+import type { RangeRequest } from '../../store/range/range.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import { createReadQueue } from './queue.ts';
 import { queuedReaders } from './queued-reader.ts';
 
 const FACTS: CostFacts = { rollups: [], pointsPerUs: 0 };
-const REQUEST: BucketRequest = {
+const REQUEST: RangeRequest = {
   ...{ series: [], startUs: 0, endUs: 1 },
   resolution: { kind: 'step', stepMs: 1 },
 };
@@ -24,7 +25,7 @@ it('counting points for a price waits for its turn as reading does, and what nee
       events.push('reads');
       await held;
     },
-    async costFacts(request: BucketRequest, turn = (work: () => unknown) => work()) {
+    async costFacts(request: RangeRequest, turn = (work: () => unknown) => work()) {
       events.push('prices');
       if (request.endUs > 1) await turn(async () => events.push('counts'));
       return FACTS;

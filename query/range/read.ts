@@ -22,7 +22,7 @@ export interface RangeSources {
 /** The part of a range's parameters that says what is read. */
 export type RangeQuestion = Pick<
   RangeQuery,
-  'startUs' | 'endUs' | 'resolution' | 'offsetUs' | 'aggregates' | 'states' | 'fill'
+  'startUs' | 'endUs' | 'resolution' | 'offsetUs' | 'aggregates' | 'states' | 'fill' | 'explain'
 >;
 
 export interface RangeResult {
@@ -39,13 +39,14 @@ function requestOf(
   grant: Grant,
   nowUs: number,
 ): { readonly request: RangeRequest; readonly stepMs: number | null } {
+  const { explain = false } = query;
   if (query.states !== undefined) {
     const asked = statesRequest(query.states, series, grant, nowUs);
     const { stepMs, ...cut } =
       query.states === 'intervals'
         ? cutIntervals(query, grant, nowUs)
         : cutDomain(query, grant, series.length, nowUs);
-    return { request: { series, ...cut, ...asked }, stepMs };
+    return { request: { series, ...cut, ...asked, explain }, stepMs };
   }
   const { stepMs, ...cut } = cutDomain(query, grant, series.length, nowUs);
   const { aggregates } = query;
@@ -55,6 +56,7 @@ function requestOf(
     path: needsPath(aggregates),
     sketch: needsSketch(aggregates),
     earliestUs: permittedSpan(grant, nowUs).startUs,
+    explain,
   };
   return { request, stepMs };
 }
@@ -71,6 +73,7 @@ async function nothing(request: RangeRequest, feed: Feed): Promise<RangeAnswer> 
     complete: true,
     series: [],
     position: await feed.position(),
+    ...(request.explain && { explained: { families: [], sql: [] } }),
   };
 }
 

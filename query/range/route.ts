@@ -10,7 +10,7 @@ import { chooseType } from '../http/negotiate.ts';
 import { type AnyReply, type Reply, reply } from '../http/reply.ts';
 import type { Request } from '../http/request.ts';
 import type { DecidedRoute, RequestFacts } from '../http/routes.ts';
-import { parameterReader } from '../parameters.ts';
+import { invalidParameter, parameterReader } from '../parameters.ts';
 import { factsOf } from '../routes/facts.ts';
 import { RANGE_ANSWER } from './answer-schema.ts';
 import { askedStepMs } from './cut.ts';
@@ -137,6 +137,12 @@ export function rangeRoute(sources: RangeRouteSources): DecidedRoute {
       const nowMs = sources.clock();
       const query = readRangeQuery(parameterReader(request.query, RANGE_PARAMETERS), nowMs * 1_000);
       const format = formatOf(query, request.headers.get('accept'));
+      if (query.explain && format !== 'json' && format !== 'msgpack') {
+        throw invalidParameter(
+          'explain',
+          `is of json and msgpack, and ${format} has no place for it`,
+        );
+      }
       const page =
         query.page === undefined ? undefined : decodePage(query.page, questionOf(request.query));
       // A page carries its own domain, and an offset moves it: what is read is what the policy decides on.

@@ -23,7 +23,7 @@ function shiftColumns(columns: RangeColumns, offsetUs: number): RangeColumns {
 /** The answer with every time later by `offsetUs`, but for the page: that goes on where it was read. */
 export function shiftAnswer(answer: RangeAnswer, offsetUs: number): RangeAnswer {
   if (offsetUs === 0) return answer;
-  const { buckets, segments, series } = answer;
+  const { buckets, segments, series, explained } = answer;
   const later = <T extends { readonly startUs: number; readonly endUs: number }>(one: T): T => ({
     ...one,
     startUs: one.startUs + offsetUs,
@@ -33,6 +33,12 @@ export function shiftAnswer(answer: RangeAnswer, offsetUs: number): RangeAnswer 
     ...later(answer),
     buckets: buckets === null ? null : shiftBuckets(buckets, offsetUs),
     segments: segments.map(later),
+    ...(explained && {
+      explained: {
+        ...explained,
+        families: explained.families.map((one) => ({ ...one, segments: one.segments.map(later) })),
+      },
+    }),
     series: series.map(({ series: one, columns }) => ({
       series: one,
       columns: shiftColumns(columns, offsetUs),

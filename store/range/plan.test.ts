@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { uniformBuckets } from './buckets.ts';
-import { type DirtyRange, overlaySegments, planRange, type RollupState } from './plan.ts';
+import {
+  type DirtyRange,
+  isComplete,
+  overlaySegments,
+  planRange,
+  type RollupState,
+} from './plan.ts';
 import type { RangeSegment } from './range.ts';
 
 const MINUTE_US = 60_000_000;
@@ -92,10 +98,41 @@ describe('a plan', () => {
     expect(planRange({ ...request, rollups: rollups({}) }).level).toBe('raw');
   });
 
+  it('reads what was dropped from the rollup that kept it, stale or not', () => {
+    const [rollup] = rollups({ '1m': DAY_US });
+    const kept = { ...rollup!, refreshableFromUs: 2 * HOUR_US };
+    const dirty = [{ startUs: HOUR_US, endUs: 3 * HOUR_US, refreshed: 0 }];
+    const { segments } = planRange({
+      buckets: cut(0, 4 * HOUR_US, HOUR_US),
+      ...{ rollups: [kept], dirty },
+    });
+    expect(described(segments)).toEqual(
+      described([
+        { level: '1m', startUs: 0, endUs: 2 * HOUR_US },
+        { level: 'raw', startUs: 2 * HOUR_US, endUs: 3 * HOUR_US },
+        { level: '1m', startUs: 3 * HOUR_US, endUs: 4 * HOUR_US },
+      ]),
+    );
+    expect(isComplete(segments, [kept])).toBe(true);
+  });
+
+  it('is complete unless a segment begins where its level has been dropped', () => {
+    const [minutes, , hours] = rollups({ '1m': DAY_US, '1h': DAY_US });
+    const levels = [
+      { ...minutes!, refreshableFromUs: 5 * HOUR_US },
+      { ...hours!, refreshableFromUs: 2 * HOUR_US },
+    ];
+    const complete = (level: string, hour: number) =>
+      isComplete([{ level, startUs: hour * HOUR_US, endUs: 9 * HOUR_US }], levels);
+    expect([complete('raw', 4), complete('raw', 5)]).toEqual([false, true]);
+    expect([complete('1m', 1), complete('1m', 2)]).toEqual([false, true]);
+    expect(complete('1h', 0)).toBe(true);
+  });
+
   it('of unequal buckets takes the coarsest level that every edge is an edge of', () => {
     const edges = (...hours: number[]) => ({
       kind: 'unequal' as const,
-      edgesUs: Float64Array.from(hours, (hour) => hour * HOUR_US),
+      edgesUs: Float64Array.from(hours, (hour) => Math.round(hour * HOUR_US)),
       count: hours.length - 1,
     });
     const levels = rollups({ '1m': DAY_US, '15m': DAY_US, '1h': DAY_US });

@@ -14,6 +14,8 @@ export interface RollupState {
   readonly bucketUs: number;
   /** Everything before it is materialised, dirty ranges excepted; -Infinity for nothing. */
   readonly materialisedBeforeUs: number;
+  /** What it is made from has been dropped before this; -Infinity, as unless said, where nothing has. */
+  readonly refreshableFromUs?: number;
 }
 
 /** Half-open; rollups whose ordinal is above `refreshed` may be stale in it. */
@@ -95,12 +97,18 @@ function usableLevels(rollups: readonly RollupState[], buckets: Buckets): Rollup
 /** The rollup's buckets that late data may have made stale, in the order of time, not touching one another. */
 function staleBuckets(rollup: RollupState, dirty: readonly DirtyRange[]): Interval[] {
   const grid = { stepUs: rollup.bucketUs, originUs: 0 };
+  const { refreshableFromUs = Number.NEGATIVE_INFINITY } = rollup;
+  const keptFromUs = Number.isFinite(refreshableFromUs)
+    ? ceilToStep(refreshableFromUs, grid)
+    : refreshableFromUs;
   const stale = dirty
     .filter(({ refreshed }) => refreshed < rollup.ordinal)
     .map((range) => ({
-      startUs: floorToStep(range.startUs, grid),
+      // What was dropped is in the rollup alone, be it stale.
+      startUs: Math.max(floorToStep(range.startUs, grid), keptFromUs),
       endUs: ceilToStep(range.endUs, grid),
     }))
+    .filter(({ startUs, endUs }) => startUs < endUs)
     .sort((a, b) => a.startUs - b.startUs);
   return join(stale, 0);
 }
@@ -184,4 +192,20 @@ export function overlaySegments(
     }
   }
   return overlaid;
+}
+
+/**
+ * Whether segments read nothing that has been dropped. `rollups` are those of one family, whose finest is made of readings;
+ * each of the others of the next finer one.
+ */
+export function isComplete(
+  segments: readonly RangeSegment[],
+  rollups: readonly RollupState[],
+): boolean {
+  const levels = [...rollups].sort((a, b) => a.bucketUs - b.bucketUs);
+  return segments.every(({ level, startUs }) => {
+    // What a level is dropped before is where the next coarser one cannot be made from it any more.
+    const madeOfIt = levels[levels.findIndex((rollup) => rollup.level === level) + 1];
+    return startUs >= (madeOfIt?.refreshableFromUs ?? Number.NEGATIVE_INFINITY);
+  });
 }

@@ -2,6 +2,7 @@
 import type { Position } from '../../lib/feed/feed.ts';
 import type { Series } from '../series.ts';
 import type { Buckets } from './buckets.ts';
+import type { Explained } from './explain.ts';
 import type { PathColumns } from './path.ts';
 import type { QuantileColumns } from './sketch.ts';
 import type { IntervalColumns, TimeInStateColumns } from './states.ts';
@@ -38,6 +39,8 @@ export interface RangeRequest {
   readonly states?: StatesRequest;
   /** Points before this are not looked at, also where the one before a bucket is asked for. */
   readonly earliestUs?: number;
+  /** Whether the answer is to say how it was read. */
+  readonly explain?: boolean;
   /** Ends the reading: what runs is cancelled where the engine can, what waits is not begun. */
   readonly signal?: AbortSignal;
 }
@@ -122,4 +125,6 @@ export interface RangeAnswer {
   readonly position: Position;
   /** Present where more raw points follow. */
   readonly next?: RawPosition;
+  /** Present where it was asked for. */
+  readonly explained?: Explained;
 }

@@ -12,6 +12,7 @@ import {
 } from '../../sql/statements/selectRollupStates.ts';
 import { selectSketchRows } from '../../sql/statements/selectSketchRows.ts';
 import type { Buckets } from './buckets.ts';
+import type { Explanation } from './explain.ts';
 import {
   addM4Rows,
   addPoints,
@@ -27,7 +28,7 @@ import {
   type PathTable,
   pathColumns,
 } from './path.ts';
-import { overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
+import { isComplete, overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
 import type { M4Columns, RangeRequest, RangeSegment } from './range.ts';
 import {
   addSketchPoints,
@@ -51,6 +52,8 @@ export interface FamiliesRead {
   /** Of all families: where they differ, the finest level stands. */
   readonly segments: readonly RangeSegment[];
   readonly columns: ReadonlyMap<number, M4Columns>;
+  /** False where something that is asked for has been dropped. */
+  readonly complete: boolean;
 }
 
 /** One of a plan's segments, and whom it serves: of a rollup one family, of raw points perhaps several. */
@@ -60,7 +63,8 @@ interface Stretch extends RangeSegment {
   readonly families: readonly Family[];
 }
 
-type Count = (rows: number) => void;
+/** Told of rows that were read of a stretch. */
+type Count = (rows: number, stretch: Stretch) => void;
 
 /** Points that one statement reads of one series, so that dense ones come in slices. */
 const POINTS_A_STATEMENT = 50_000;
@@ -71,7 +75,8 @@ export async function readFamilies(
   request: RangeRequest,
   ids: readonly number[],
   buckets: Buckets,
-  count: Count,
+  countRows: (rows: number) => void,
+  explanation?: Explanation,
 ): Promise<FamiliesRead> {
   const { startUs, endUs, stats = false, path = false, sketch = false } = request;
   const { earliestUs = Number.NEGATIVE_INFINITY } = request;
@@ -98,6 +103,11 @@ export async function readFamilies(
     const own = rollups.filter((rollup) => rollup.family === family);
     return { family, rollups: own, ...planRange({ buckets, rollups: own, dirty }) };
   });
+  for (const { family, segments } of plans) explanation?.planned(family, segments, ids.length);
+  const count: Count = (rows, stretch) => {
+    countRows(rows);
+    explanation?.counted(stretch.families, stretch, rows);
+  };
   const stretches = gatherStretches(plans);
   const isOrdered = ({ families: served }: Stretch) => served.includes('path');
   const read = (stretch: Stretch) => readStretch(snapshot, stretch, tables, count);
@@ -108,6 +118,7 @@ export async function readFamilies(
   return {
     rollups,
     segments: overlay(plans, rollups),
+    complete: plans.every((plan) => isComplete(plan.segments, plan.rollups)),
     columns: new Map([...tables].map(([id, table]) => [id, columnsOf(table)])),
   };
 }
@@ -151,20 +162,20 @@ async function readStretch(
     case 'path':
       for (const rows of await selectPathRows(snapshot, rollup, ids, startUs, endUs)) {
         addPathRows(tables.get(rows.seriesId)!.path!, rows);
-        count(rows.tFirst.length);
+        count(rows.tFirst.length, stretch);
       }
       return;
     case 'sketch':
       for (const rows of await selectSketchRows(snapshot, rollup, ids, startUs, endUs)) {
         addSketchRows(tables.get(rows.seriesId)!.sketch!, rows);
-        count(rows.timesUs.length);
+        count(rows.timesUs.length, stretch);
       }
       return;
     default: {
       const stats = [...tables.values()].some(({ m4 }) => m4.stats !== undefined);
       for (const rows of await selectRollupRows(snapshot, rollup, ids, startUs, endUs, stats)) {
         addM4Rows(tables.get(rows.seriesId)!.m4, rows);
-        count(rows.tFirst.length);
+        count(rows.tFirst.length, stretch);
       }
     }
   }
@@ -173,10 +184,11 @@ async function readStretch(
 /** Adds raw points, in the order of time. */
 async function readPoints(
   snapshot: Reading,
-  { families, startUs, endUs }: Stretch,
+  stretch: Stretch,
   tables: ReadonlyMap<number, Tables>,
   count: Count,
 ): Promise<void> {
+  const { families, startUs, endUs } = stretch;
   const scan = { endUs, limit: POINTS_A_STATEMENT, qualities: false };
   let pending = await selectReadings(snapshot, { ...scan, seriesIds: [...tables.keys()], startUs });
   while (pending.length > 0) {
@@ -186,7 +198,7 @@ async function readPoints(
       if (families.includes('m4')) addPoints(m4, timesUs, values);
       if (families.includes('path')) addPathPoints(path!, timesUs, values);
       if (families.includes('sketch')) addSketchPoints(sketch!, timesUs, values);
-      count(timesUs.length);
+      count(timesUs.length, stretch);
       if (!more) continue;
       const rest = { ...scan, seriesIds: [seriesId], startUs: timesUs.at(-1)! + 1 };
       following.push(...(await selectReadings(snapshot, rest)));

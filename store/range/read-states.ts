@@ -6,8 +6,9 @@ import { type ReadingRows, selectStateReadings } from '../../sql/statements/sele
 import { selectStatesBefore } from '../../sql/statements/selectStatesBefore.ts';
 import type { Series } from '../series.ts';
 import { type Buckets, domainOf, resolveBuckets } from './buckets.ts';
+import type { Explanation } from './explain.ts';
 import { RAW_LEVEL } from './plan.ts';
-import type { RangeAnswer, RangeColumns, RangeRequest } from './range.ts';
+import type { RangeAnswer, RangeColumns, RangeRequest, RangeSegment } from './range.ts';
 import {
   addIntervalPoints,
   addTimeInStatePoints,
@@ -35,7 +36,7 @@ const CHARACTERS_MAX = 64 * 1024 * 1024;
 /** A step from which no interval is exact any more: ms are what clients are told. */
 const FINEST_GRAIN_US = 1_000;
 
-type StatesAnswer = Omit<RangeAnswer, 'complete' | 'position' | 'next'>;
+type StatesAnswer = Omit<RangeAnswer, 'complete' | 'position' | 'next' | 'explained'>;
 
 /**
  * Reads a request that has `states`. Series of numbers have none: their columns are empty.
@@ -47,12 +48,21 @@ export function readStates(
   sql: Reading,
   request: RangeRequest,
   states: NonNullable<RangeRequest['states']>,
-  count: (rows: number) => void,
+  countRows: (rows: number) => void,
+  explanation?: Explanation,
 ): Promise<StatesAnswer> {
   const { resolution, startUs, endUs } = request;
   const buckets =
     resolution.kind === 'raw' ? undefined : resolveBuckets(resolution, startUs, endUs);
   const domain = buckets === undefined ? { startUs, endUs } : domainOf(buckets);
+  const [segment] = segmentsOf(domain);
+  if (segment !== undefined) {
+    explanation?.planned('states', [segment], request.series.filter(isState).length);
+  }
+  const count = (rows: number) => {
+    countRows(rows);
+    if (segment !== undefined) explanation?.counted(['states'], segment, rows);
+  };
   const stream = { sql, request, domain, nowUs: states.nowUs, count };
   if (states.as === 'intervals') return readIntervals(stream, buckets, states.intervalsMax);
   if (buckets === undefined) throw new Error('time in state is told by bucket');
@@ -128,6 +138,9 @@ async function readTimesInState(stream: Stream, buckets: Buckets): Promise<State
   return answerOf(stream, buckets, ({ id }) => columns.get(id) ?? none);
 }
 
+const segmentsOf = (domain: Span): RangeSegment[] =>
+  domain.startUs < domain.endUs ? [{ level: RAW_LEVEL, ...domain }] : [];
+
 const isState = ({ kind }: Series) => kind === 'state';
 
 function answerOf(
@@ -139,7 +152,7 @@ function answerOf(
     ...domain,
     buckets: buckets ?? null,
     level: RAW_LEVEL,
-    segments: domain.startUs < domain.endUs ? [{ level: RAW_LEVEL, ...domain }] : [],
+    segments: segmentsOf(domain),
     series: request.series.map((series) => ({ series, columns: columnsOf(series) })),
   };
 }

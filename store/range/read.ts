@@ -5,12 +5,14 @@ import type { Feed } from '../../lib/feed/feed.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { type Readable, type Reading, readEach, readSnapshot } from '../../sql/snapshot.ts';
 import { selectStateReadings } from '../../sql/statements/selectReadings.ts';
+import { selectRollupStates } from '../../sql/statements/selectRollupStates.ts';
 import { type Ends, readEnds } from '../ends.ts';
 import type { Series } from '../series.ts';
 import { type Buckets, domainOf, resolveBuckets } from './buckets.ts';
 import { type CostFactsOf, createCostFacts } from './costs.ts';
+import { createExplanation, type Explanation } from './explain.ts';
 import { addStates, createStateTable, stateColumns } from './merge.ts';
-import { overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
+import { isComplete, overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
 import type {
   RangeAnswer,
   RangeColumns,
@@ -85,6 +87,8 @@ export function createRangeReader(options: RangeReaderOptions): RangeReader {
     'points and rollup rows that ranges were made of',
   );
   const count = (rows: number) => rowsRead.inc(rows);
+  // Whoever asks how it is done wants to know what was expected, however little it is.
+  const countedFacts = createCostFacts(database, 0);
 
   return {
     rowsMax,
@@ -93,22 +97,25 @@ export function createRangeReader(options: RangeReaderOptions): RangeReader {
     async read(request) {
       const position = await feed.position();
       const { resolution, startUs, endUs, states } = request;
-      if (states !== undefined) {
-        const reader = readEach(database, request.signal);
-        const answer = await readStates(reader, request, states, count);
-        return { ...answer, complete: true, position };
-      }
-      if (resolution.kind === 'raw') {
-        const reader = readEach(database, request.signal);
-        const page = await readRawPage(reader, request, resolution, count);
-        return { ...rawDomain(request), complete: true, ...page, position };
-      }
-      const buckets = resolveBuckets(resolution, startUs, endUs);
-      return {
-        ...(await readBuckets(database, request, buckets, count)),
-        complete: true,
-        position,
+      const explanation = request.explain
+        ? createExplanation(await countedFacts(request))
+        : undefined;
+      const each = readEach(database, request.signal);
+      const reader = explanation?.on(each) ?? each;
+      const answer = async (): Promise<Read> => {
+        if (states !== undefined) {
+          // Nothing drops states.
+          const read = await readStates(reader, request, states, count, explanation);
+          return { ...read, complete: true };
+        }
+        if (resolution.kind === 'raw') {
+          return readPage(reader, request, resolution, count, explanation);
+        }
+        const buckets = resolveBuckets(resolution, startUs, endUs);
+        return readBuckets(database, request, buckets, count, explanation);
       };
+      const read = await answer();
+      return { ...read, position, ...(explanation && { explained: explanation.result() }) };
     },
     slices: (scan) => readRawSlices(readEach(database, scan.signal), scan, count),
     ends: (series, domain) => readEnds(database, series, domain),
@@ -120,7 +127,30 @@ function rawDomain({ startUs, endUs }: RangeRequest) {
   return { startUs, endUs, buckets: null, level: RAW_LEVEL, segments };
 }
 
-type Bucketed = Omit<RangeAnswer, 'complete' | 'position' | 'next'>;
+type Read = Omit<RangeAnswer, 'position' | 'explained'>;
+
+/** A page of raw points. */
+async function readPage(
+  reader: Reading,
+  request: RangeRequest,
+  resolution: Extract<RangeRequest['resolution'], { kind: 'raw' }>,
+  countRows: (rows: number) => void,
+  explanation: Explanation | undefined,
+): Promise<Read> {
+  const domain = rawDomain(request);
+  const { segments } = domain;
+  explanation?.planned('raw', segments, request.series.length);
+  const count = (rows: number) => {
+    countRows(rows);
+    for (const segment of segments) explanation?.counted(['raw'], segment, rows);
+  };
+  const [page, rollups] = await Promise.all([
+    readRawPage(reader, request, resolution, count),
+    selectRollupStates(reader),
+  ]);
+  const lines = rollups.filter(({ family }) => family === 'm4');
+  return { ...domain, ...page, complete: isComplete(segments, lines) };
+}
 
 /** What one snapshot gave. */
 interface Part {
@@ -129,6 +159,7 @@ interface Part {
   readonly columns: readonly RangeColumns[];
   /** Of the texts in them. */
   readonly characters: number;
+  readonly complete: boolean;
 }
 
 async function readBuckets(
@@ -136,7 +167,8 @@ async function readBuckets(
   request: RangeRequest,
   buckets: Buckets,
   count: (rows: number) => void,
-): Promise<Bucketed> {
+  explanation: Explanation | undefined,
+): Promise<Read> {
   const { startUs, endUs } = domainOf(buckets);
   if (buckets.count > BUCKETS_MAX) throw tooCostly(endUs - startUs);
 
@@ -147,7 +179,8 @@ async function readBuckets(
     parts.push(
       await readSnapshot(
         database,
-        (snapshot) => readPart(snapshot, { ...request, series, startUs, endUs }, buckets, count),
+        (snapshot) =>
+          readPart(snapshot, { ...request, series, startUs, endUs }, buckets, count, explanation),
         request.signal,
       ),
     );
@@ -159,6 +192,7 @@ async function readBuckets(
     endUs,
     buckets,
     ...combinedLevels(parts, buckets),
+    complete: parts.every((part) => part.complete),
     series: request.series.map((series, index) => ({ series, columns: columns[index]! })),
   };
 }
@@ -169,10 +203,22 @@ async function readPart(
   request: RangeRequest,
   buckets: Buckets,
   count: (rows: number) => void,
+  explanation: Explanation | undefined,
 ): Promise<Part> {
+  const reader = explanation?.on(snapshot) ?? snapshot;
   const ids = request.series.filter(({ kind }) => kind === 'number').map(({ id }) => id);
   const numbers =
-    ids.length === 0 ? undefined : await readFamilies(snapshot, request, ids, buckets, count);
+    ids.length === 0
+      ? undefined
+      : await readFamilies(reader, request, ids, buckets, count, explanation);
+  const states = { level: RAW_LEVEL, startUs: request.startUs, endUs: request.endUs };
+  if (ids.length < request.series.length) {
+    explanation?.planned('states', [states], request.series.length - ids.length);
+  }
+  const countStates = (rows: number) => {
+    count(rows);
+    explanation?.counted(['states'], states, rows);
+  };
   const columns: RangeColumns[] = [];
   let characters = 0;
   for (const series of request.series) {
@@ -181,13 +227,13 @@ async function readPart(
       columns.push({ kind: 'm4', ...found });
       continue;
     }
-    const told = await readStateBuckets(snapshot, series, request, buckets, count);
+    const told = await readStateBuckets(reader, series, request, buckets, countStates);
     characters += charactersOf(told.first) + charactersOf(told.last);
     requireShort(characters);
     columns.push({ kind: 'state', ...told });
   }
-  const { segments = [], rollups = [] } = numbers ?? {};
-  return { segments, rollups, columns, characters };
+  const { segments = [], rollups = [], complete = true } = numbers ?? {};
+  return { segments, rollups, columns, characters, complete };
 }
 
 /** A state series has no rollups: text has no extremes, and it changes seldom. */
