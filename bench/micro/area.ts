@@ -3,6 +3,7 @@ import { Bench } from 'tinybench';
 import type { BenchCase, BenchContext, OpenArea } from '../case.ts';
 import { copyBinaryBenches } from './copy-binary.ts';
 import { decodeBenches } from './decode.ts';
+import { encodeBenches } from './encode.ts';
 import { mergeBenches } from './merge.ts';
 import { planBenches } from './plan.ts';
 import { policyBenches } from './policy.ts';
@@ -24,6 +25,7 @@ export async function openMicro(context: BenchContext): Promise<OpenArea> {
     ...selectorBenches(),
     ...planBenches(),
     ...mergeBenches(),
+    ...encodeBenches(),
     ...(await policyBenches(context)),
   ];
   return {

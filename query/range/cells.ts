@@ -1,5 +1,12 @@
 // Cells of a range's columns as text: a whole column as a JSON array, and the cells of a row.
-import { type ByteBuffer, reserve, writeBytes, writeText } from '../../lib/byte-buffer.ts';
+import {
+  type ByteBuffer,
+  type Piece,
+  pieceOf,
+  reserve,
+  writePiece,
+  writeText,
+} from '../../lib/byte-buffer.ts';
 import { NUMBER_BYTES_MAX, writeNumber, writeThousandths } from '../../lib/number-text.ts';
 import type { Column } from './table.ts';
 import { TIME_BYTES_MAX, timeWriter } from './times.ts';
@@ -46,11 +53,11 @@ function writeNumbers(buffer: ByteBuffer, cells: Float64Array, areTimes: boolean
 /** Writes the cell of a row, and whatever else belongs to it. */
 export type WriteCell = (buffer: ByteBuffer, row: number) => void;
 
-function numberCell(cells: Float64Array | Int16Array, none: Uint8Array): WriteCell {
+function numberCell(cells: Float64Array | Int16Array, none: Piece): WriteCell {
   return (buffer, row) => {
     const cell = cells[row]!;
     if (Number.isNaN(cell)) {
-      writeBytes(buffer, none);
+      writePiece(buffer, none);
       return;
     }
     reserve(buffer, NUMBER_BYTES_MAX);
@@ -58,8 +65,8 @@ function numberCell(cells: Float64Array | Int16Array, none: Uint8Array): WriteCe
   };
 }
 
-const EMPTY = new Uint8Array();
-const NULL = Buffer.from('null');
+const EMPTY = pieceOf('');
+const NULL = pieceOf('null');
 
 type CellsOf = Pick<Column, 'kind'> & { readonly cells: Column['cells'] | Int16Array };
 

@@ -1,9 +1,9 @@
 // Columns as MessagePack, written from their arrays: the library takes values, of which a column would be as many boxes.
 import { pack } from 'msgpackr';
-import { type ByteBuffer, reserve, writeBytes } from '../../lib/byte-buffer.ts';
+import { type ByteBuffer, reserve } from '../../lib/byte-buffer.ts';
 
 const US_PER_MS = 1_000;
-/** Of an array's head, and of a number. */
+/** Of the head of a map or an array, and of a number. */
 const HEAD_BYTES_MAX = 5;
 const NUMBER_BYTES_MAX = 9;
 
@@ -17,7 +17,10 @@ export function writePacked(buffer: ByteBuffer, value: unknown): void {
 
 /** Writes the head of a map of so many members, up to 65,535. */
 export function writeMapHead(buffer: ByteBuffer, members: number): void {
-  writeBytes(buffer, Uint8Array.of(0xde, members >> 8, members & 0xff));
+  reserve(buffer, HEAD_BYTES_MAX);
+  buffer.view.setUint8(buffer.length, 0xde);
+  buffer.view.setUint16(buffer.length + 1, members);
+  buffer.length += 3;
 }
 
 /** Writes the head of an array of so many entries. */

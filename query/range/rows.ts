@@ -2,7 +2,9 @@
 import {
   type ByteBuffer,
   createByteBuffer,
-  writeBytes,
+  type Piece,
+  pieceOf,
+  writePiece,
   writeText,
   writtenBytes,
 } from '../../lib/byte-buffer.ts';
@@ -20,15 +22,15 @@ const CELL_BYTES = 24;
 /** How the rows of one series are written. */
 interface RowFormat {
   /** What each row begins with. */
-  readonly head: Uint8Array;
+  readonly head: Piece;
   readonly cells: readonly WriteCell[];
-  readonly end: Uint8Array;
+  readonly end: Piece;
 }
 
 function writeRow(buffer: ByteBuffer, { head, cells, end }: RowFormat, row: number): void {
-  writeBytes(buffer, head);
+  writePiece(buffer, head);
   for (const write of cells) write(buffer, row);
-  writeBytes(buffer, end);
+  writePiece(buffer, end);
 }
 
 function writeRows(buffer: ByteBuffer, format: RowFormat, rows: number): void {
@@ -37,24 +39,24 @@ function writeRows(buffer: ByteBuffer, format: RowFormat, rows: number): void {
 
 /** A cell with what stands before it in each row. */
 function behind(text: string, write: WriteCell): WriteCell {
-  const bytes = Buffer.from(text);
+  const bytes = pieceOf(text);
   return (buffer, row) => {
-    writeBytes(buffer, bytes);
+    writePiece(buffer, bytes);
     write(buffer, row);
   };
 }
 
 function csvFormat({ id, asset, channel }: Series, cells: readonly WriteCell[]): RowFormat {
   return {
-    head: Buffer.from(`${id},${csvText(asset)},${csvText(channel)}`),
+    head: pieceOf(`${id},${csvText(asset)},${csvText(channel)}`),
     cells: cells.map((write) => behind(',', write)),
-    end: Buffer.from('\n'),
+    end: pieceOf('\n'),
   };
 }
 
 function ndjsonFormat({ id, asset, channel }: Series, cells: readonly WriteCell[]): RowFormat {
   const head = JSON.stringify({ series: id, asset, channel }).slice(0, -1);
-  return { head: Buffer.from(head), cells, end: Buffer.from('}\n') };
+  return { head: pieceOf(head), cells, end: pieceOf('}\n') };
 }
 
 const named = (name: string, write: WriteCell): WriteCell =>

@@ -125,7 +125,9 @@ function mergeStats(
 /** The buckets that hold points, in the order of time. */
 export function m4Columns(table: M4Table): M4Columns {
   const slots = filledSlots(table);
-  const pick = (column: Float64Array) => slots.map((slot) => column[slot]!);
+  // Mostly every bucket holds points; then the columns are the answer's as they are.
+  const isFull = slots.length === table.buckets.count;
+  const pick = (column: Float64Array) => (isFull ? column : slots.map((slot) => column[slot]!));
   const { stats } = table;
   return {
     t: slots.map((slot) => edgeUs(table.buckets, slot)),
