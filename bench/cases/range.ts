@@ -2,7 +2,7 @@
 // and of ten, by one client and by many, alone and under ingest; against the same SQL through the `postgres` driver alone,
 // a plain server that sends rows, and the same buckets made of raw points.
 import type { BenchCase, BenchContext, OpenArea, Target } from '../case.ts';
-import { DAY_MS, fillRangeData, HOUR_MS, type RangeData } from '../range/data.ts';
+import { DAY_MS, fillRangeData, HOUR_MS, isDense, type RangeData } from '../range/data.ts';
 import { halfRateIngest } from '../range/ingest.ts';
 import {
   type Asked,
@@ -192,7 +192,8 @@ function spanCases(span: Span, probes: readonly Probe[], bench: Bench): BenchCas
     once: ({ fromRaw }: Probe) => ground.database.reader.unsafe(fromRaw).raw(),
   };
   const measured = shareRounds(() => timeEach(probes, answer));
-  const isDense = span.series === 1 || !bench.context.quick;
+  const size = { quick: bench.context.quick, embedded: ground.database.embedded };
+  const isAllDense = isDense(span.series - 1, size);
   return [
     ...percentileCases(
       span.name,
@@ -201,7 +202,7 @@ function spanCases(span: Span, probes: readonly Probe[], bench: Bench): BenchCas
       maximaOf(span, bench),
     ),
     against('beside rows', rows, probes.slice(0, Math.ceil(probes.length / 3))),
-    ...(span.spanMs === 30 * DAY_MS && isDense
+    ...(span.spanMs === 30 * DAY_MS && isAllDense
       ? [against('beside raw', raw, probes.slice(0, 1), { kind: 'ratio', min: FROM_RAW_MIN })]
       : []),
   ];

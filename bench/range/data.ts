@@ -24,20 +24,37 @@ interface Stretch {
 
 const MINUTE_MS = 60_000;
 const QUARTER_MS = 15 * MINUTE_MS;
+/** As far back as quick ranges read raw points: ten hours of one series, an hour of ten, ending at different times. */
+const RAW_MS = { one: 13 * HOUR_MS, ten: 3 * HOUR_MS } as const;
 
 /**
- * A reading a second for a month. Before that, and in the other series of quick data wherever only rollups are read, so
- * many that a rollup has as many rows as it would have.
+ * Whether a series has a reading a second for a month: three million take the embedded engine most of a minute, so quick
+ * data there has none such.
  */
-function stretchesOf(series: number, quick: boolean): Stretch[] {
-  const year = { fromMs: YEAR_MS, toMs: MONTH_MS, intervalMs: QUARTER_MS };
-  if (series === 0) return [year, { fromMs: MONTH_MS, toMs: 0, intervalMs: SECOND_MS }];
-  if (!quick) return [{ fromMs: MONTH_MS, toMs: 0, intervalMs: SECOND_MS }];
-  return [
-    { fromMs: MONTH_MS, toMs: 13 * DAY_MS, intervalMs: QUARTER_MS },
-    { fromMs: 13 * DAY_MS, toMs: 3 * HOUR_MS, intervalMs: MINUTE_MS },
-    { fromMs: 3 * HOUR_MS, toMs: 0, intervalMs: SECOND_MS },
-  ];
+export function isDense(series: number, { quick, embedded }: DataSize): boolean {
+  return !quick || (series === 0 && !embedded);
+}
+
+export interface DataSize {
+  readonly quick: boolean;
+  readonly embedded: boolean;
+}
+
+/**
+ * A reading a second for a month, or wherever raw points are read. Elsewhere so many that a rollup has as many rows as it
+ * would have.
+ */
+function stretchesOf(series: number, size: DataSize): Stretch[] {
+  const rawMs = RAW_MS[series === 0 ? 'one' : 'ten'];
+  const month: Stretch[] = isDense(series, size)
+    ? [{ fromMs: MONTH_MS, toMs: 0, intervalMs: SECOND_MS }]
+    : [
+        { fromMs: MONTH_MS, toMs: 13 * DAY_MS, intervalMs: QUARTER_MS },
+        { fromMs: 13 * DAY_MS, toMs: rawMs, intervalMs: MINUTE_MS },
+        { fromMs: rawMs, toMs: 0, intervalMs: SECOND_MS },
+      ];
+  if (series > 0) return month;
+  return [{ fromMs: YEAR_MS, toMs: MONTH_MS, intervalMs: QUARTER_MS }, ...month];
 }
 
 export interface RangeData {
@@ -53,9 +70,9 @@ export async function fillRangeData(ground: Ground, context: BenchContext): Prom
   const endMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
   const seriesIds = [...(await createSeries(ground, SERIES, (endMs - YEAR_MS) * 1_000))];
   context.note('range: writing readings');
+  const size = { quick: context.quick, embedded: database.embedded };
   for (const [index, id] of seriesIds.entries()) {
-    for (const stretch of stretchesOf(index, context.quick))
-      await write(ground, id, endMs, stretch);
+    for (const stretch of stretchesOf(index, size)) await write(ground, id, endMs, stretch);
   }
   context.note('range: refreshing and compressing rollups');
   const refresher = context.lifecycle.add(
