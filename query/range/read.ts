@@ -2,6 +2,7 @@
 import type { Feed } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import { permittedSpan } from '../../policies/obligations.ts';
+import { domainOf, resolveBuckets } from '../../store/range/buckets.ts';
 import type { RangeAnswer, RangeRequest } from '../../store/range/range.ts';
 import type { RangeReader } from '../../store/range/read.ts';
 import type { Series } from '../../store/series.ts';
@@ -61,15 +62,19 @@ function requestOf(
   return { request, stepMs };
 }
 
-/** The answer where obligations left nothing of the domain. */
+/** The answer where obligations left nothing of the domain, or nothing is selected: of whole buckets all the same. */
 async function nothing(request: RangeRequest, feed: Feed): Promise<RangeAnswer> {
-  const { startUs, endUs } = request;
+  const { resolution, startUs, endUs } = request;
+  const isSpan = startUs < endUs;
+  const domain =
+    isSpan && resolution.kind !== 'raw'
+      ? domainOf(resolveBuckets(resolution, startUs, endUs))
+      : { startUs, endUs };
   return {
-    startUs,
-    endUs,
+    ...domain,
     buckets: null,
     level: 'raw',
-    segments: [],
+    segments: isSpan ? [{ level: 'raw', ...domain }] : [],
     complete: true,
     series: [],
     position: await feed.position(),

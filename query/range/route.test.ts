@@ -93,6 +93,17 @@ describe('a range', () => {
     });
   });
 
+  it('tells of whole buckets, and of segments without gaps, where no series is selected', async () => {
+    const start = T0 / 1_000 + 7;
+    const { range, series } = await json(
+      `/v1/range?match={asset="nobody"}&start=${start}&end=${start + 80}&step=20s`,
+    );
+    const [from, until] = [T0, T0 + 100_000];
+    expect(series).toEqual([]);
+    expect(range).toMatchObject({ start: from, end: until, step_ms: 20_000 });
+    expect(range.segments).toEqual([{ level: 'raw', start: from, end: until }]);
+  });
+
   it('fills empty buckets as asked', async () => {
     const start = `/v1/range?series=rig-1/mud/spp&start=${T0 / 1_000}&end=${T0 / 1_000 + 80}&step=20s`;
     const filled = async (fill: string) => {
