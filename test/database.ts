@@ -66,7 +66,7 @@ async function openEmbedded(): Promise<TestDatabase> {
 }
 
 /** The migrated directory, made by the first who needs it; the others wait for him. */
-async function embeddedTemplate(): Promise<string> {
+export async function embeddedTemplate(): Promise<string> {
   const prefix = `tailrace-test-template-${process.getuid?.() ?? 0}-`;
   const template = join(tmpdir(), prefix + schemaDigest());
   for (;;) {

@@ -1,13 +1,15 @@
 // The built program as a user runs it: a process of its own, with an environment, ports of its own and a data folder.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { embeddedTemplate } from './database.ts';
 
 /** How long `eventually` leaves the two cores to others between two questions. */
 const POLL_MS = 20;
@@ -39,6 +41,18 @@ export interface ProgramOptions {
   readonly command?: string;
   readonly dataDir: string;
   readonly env?: Record<string, string>;
+  /**
+   * The program makes and migrates its own embedded database, as a user's first start does, which takes some 2 s of CPU.
+   * Otherwise an empty folder gets a migrated one first.
+   */
+  readonly isFirstStart?: boolean;
+}
+
+/** Puts a migrated database into a data folder that has none. */
+export async function prepareDataDir(dataDir: string): Promise<void> {
+  const directory = join(dataDir, 'db');
+  if (existsSync(directory)) return;
+  await cp(join(await embeddedTemplate(), 'db'), directory, { recursive: true });
 }
 
 /** Starts the program and resolves when it says that it serves. Rejects with its log if it ends before. */
@@ -49,6 +63,8 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     MQTT_PORT: '0',
     ...options.env,
   });
+  const isEmbedded = options.env?.DATABASE_URL === undefined;
+  if (isEmbedded && options.isFirstStart !== true) await prepareDataDir(options.dataDir);
   const child = spawn(process.execPath, [MAIN, options.command ?? 'start'], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

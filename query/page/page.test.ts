@@ -17,7 +17,12 @@ const faults: string[] = [];
 const ranges: URL[] = [];
 
 const startDemo = (): Promise<Program> =>
-  startProgram({ command: 'demo', dataDir, env: { HTTP_PORT: String(port), MQTT_PORT: '0' } });
+  startProgram({
+    command: 'demo',
+    dataDir,
+    env: { HTTP_PORT: String(port), MQTT_PORT: '0' },
+    isFirstStart: true,
+  });
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'tailrace-page-'));

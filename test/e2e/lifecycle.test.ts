@@ -32,7 +32,8 @@ test('SIGTERM under load acknowledges nothing that a second start does not have'
   await withDataDir(async (dataDir) => {
     const acknowledged = new Set<number>();
     const baseMs = Date.now() - 600_000;
-    const first = await startProgram({ dataDir, env: { MQTT_ANONYMOUS: 'loopback' } });
+    const env = { MQTT_ANONYMOUS: 'loopback' };
+    const first = await startProgram({ dataDir, env, isFirstStart: true });
     const device = await mqtt.connectAsync(first.mqttUrl ?? '', { reconnectPeriod: 0 });
     const sent = (async () => {
       for (let i = 0; device.connected && i < 200_000; i++) {

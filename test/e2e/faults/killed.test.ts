@@ -1,5 +1,6 @@
 // Nothing acknowledged is lost, whenever the process is killed: at full rate in a loop, and at the points between
-// COMMIT, feed and acknowledgement; with mosquitto, and with the embedded broker.
+// COMMIT, feed and acknowledgement; with mosquitto, and with the embedded broker. Each loop kills twice; KILLS=20 does so
+// longer by hand.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -10,12 +11,14 @@ import { createLog } from '../../../lib/log.ts';
 import { embeddedUrl, startEmbeddedDatabase } from '../../../sql/embedded/engine.ts';
 import { type Device, startDevice } from '../../device.ts';
 import { freePort, startMosquitto } from '../../mosquitto.ts';
-import { eventually, startProgram, withDataDir } from '../../program.ts';
+import { eventually, prepareDataDir, startProgram, withDataDir } from '../../program.ts';
 import { withClient } from './oracles.ts';
 
 const CHILD = fileURLToPath(new URL('../../crash-child.mjs', import.meta.url));
 const CHANNELS = 20;
 const MESSAGES_PER_RUN = 20_000;
+/** Of each loop; mosquitto restarts after the first. */
+const KILLS = Number(process.env.KILLS ?? 2);
 const DRAIN_MAX_MS = 60_000;
 
 /** A device with a point of its own for every number, spread over channels and milliseconds. */
@@ -129,21 +132,22 @@ async function runToTheEnd(
 }
 
 // Each starts the program several times; a start takes seconds where the machine is busy.
-describe('kill -9 in a loop at full rate', { timeout: 240_000 }, () => {
+describe('kill -9 in a loop at full rate', { timeout: 120_000 + KILLS * 60_000 }, () => {
   it('loses nothing with the embedded broker and a device that sends again', async () => {
     const port = await freePort();
     const env = { MQTT_PORT: String(port), MQTT_ANONYMOUS: 'loopback' };
     const device = startRig(port);
     try {
       await withDataDir(async (dataDir) => {
-        for (let kill = 0; kill < 3; kill++) {
+        for (let kill = 0; kill < KILLS; kill++) {
           await runAndKill(device, dataDir, env);
           expect(device.acknowledged.size).toBeGreaterThan(0);
           expect(missing(device.acknowledged, await leftBehind(dataDir))).toEqual([]);
         }
-        await runToTheEnd(dataDir, env, () => allAcknowledged(device, 3 * MESSAGES_PER_RUN));
+        const messages = KILLS * MESSAGES_PER_RUN;
+        await runToTheEnd(dataDir, env, () => allAcknowledged(device, messages));
         const stored = await leftBehind(dataDir);
-        expect(stored.size).toBe(3 * MESSAGES_PER_RUN);
+        expect(stored.size).toBe(messages);
       });
     } finally {
       device.close();
@@ -159,12 +163,12 @@ describe('kill -9 in a loop at full rate', { timeout: 240_000 }, () => {
         await runAndKill(device, dataDir, env);
         await broker.stop();
         await broker.start();
-        for (let kill = 0; kill < 2; kill++) await runAndKill(device, dataDir, env);
+        for (let kill = 1; kill < KILLS; kill++) await runAndKill(device, dataDir, env);
         await runToTheEnd(dataDir, env, async () => {
           await broker.stop();
           await broker.start();
-          await allAcknowledged(device, 3 * MESSAGES_PER_RUN);
-          await allStored(dataDir, 3 * MESSAGES_PER_RUN);
+          await allAcknowledged(device, KILLS * MESSAGES_PER_RUN);
+          await allStored(dataDir, KILLS * MESSAGES_PER_RUN);
         });
       });
     } finally {
@@ -200,6 +204,7 @@ describe('killed between two steps', { timeout: 240_000 }, () => {
       const messages = POINTS.length * MESSAGES_PER_RUN;
       try {
         await withDataDir(async (dataDir) => {
+          await prepareDataDir(dataDir);
           for (const [index, point] of POINTS.entries()) {
             const child = await startChild({
               ...source,
