@@ -1,8 +1,8 @@
 -- Levels between those that there are: a range at a width of pixels has at most three buckets of a rollup to one of its
 -- own, where there were five (5 minutes, of 12 days: 17,280 rows for 3,456 buckets) and twelve (12 hours, of 2 years). They
--- stand beside the chain 1m, 15m, 1h, 1d: made from 1m and from 1h, nothing is made from them, so whatever is made
--- already stays right while they are filled from the beginning. Tables like those of path and sketch, not continuous
--- aggregates: nobody calls TimescaleDB's refresh.
+-- are made from 1m and from 1h. Coarser ones are made from them once they reach as far, so whatever is made already stays
+-- right while they are filled from the beginning. Tables like those of path and sketch, not continuous aggregates: nobody
+-- calls TimescaleDB's refresh.
 create table tailrace.rollup_5m (
   series_id  int4 not null,
   bucket     timestamptz not null,

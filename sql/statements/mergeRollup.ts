@@ -139,7 +139,8 @@ commit`;
 }
 
 /**
- * Makes the rollup's rows of some series in whole buckets anew from what its source holds, in a transaction of its own. Gives how many rows there are.
+ * Makes the rollup's rows of some series in whole buckets anew from what its source holds, in a transaction of its own.
+ * Gives how many rows there are.
  */
 export async function mergeRollup(
   client: Client,

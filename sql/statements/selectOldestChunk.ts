@@ -10,7 +10,7 @@ left join timescaledb_information.continuous_aggregates a
 where c.hypertable_schema = 'tailrace' and c.hypertable_name = 'reading'
   or a.view_schema = 'tailrace' and a.view_name = 'rollup_1m'`;
 
-/** A time, in µs since 1970, before which there is no reading and no minute of a rollup; undefined where there is none at all. */
+/** A time, in µs since 1970, before which there is no reading and no minute of a rollup; undefined where there is none. */
 export async function selectOldestChunk(client: Client): Promise<number | undefined> {
   const { rows } = await client.query<{ start_s: number | null }>(SELECT_OLDEST_CHUNK);
   const startS = rows[0]?.start_s ?? null;

@@ -15,7 +15,7 @@ interface FilledBucket {
 }
 
 /** The buckets that hold points. */
-export function bucketsOf(points: Points, buckets: Buckets): FilledBucket[] {
+function bucketsOf(points: Points, buckets: Buckets): FilledBucket[] {
   const sorted = [...points].sort((a, b) => a[0] - b[0]);
   const filled: FilledBucket[] = [];
   let next = 0;
