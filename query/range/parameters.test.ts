@@ -25,6 +25,7 @@ describe('the parameters of a range', () => {
       page: undefined,
       format: undefined,
       timeoutMs: 30_000,
+      explain: false,
     });
   });
 

@@ -184,14 +184,17 @@ function readDomain(reader: ParameterReader, nowUs: number) {
   return { startUs, endUs };
 }
 
-function readResolution(reader: ParameterReader, spanUs: number): Division {
+function readResolution(
+  reader: ParameterReader,
+  spanUs: number,
+  zone: string | undefined,
+): Division {
   const given = ['width', 'step', 'points'].filter((name) => reader.one(name) !== undefined);
   if (given.length > 1) {
     throw new TailraceError('conflicting_parameters', `Give one of ${given.join(' and ')}.`, {
       details: { parameter: given[1] },
     });
   }
-  const zone = readZone(reader);
   const step = reader.one('step');
   if (step !== undefined) {
     const { stepMs, originMs, calendar } = parseStep(step);
@@ -290,10 +293,11 @@ export function readRangeQuery(reader: ParameterReader, nowUs: number): RangeQue
   const choice = readChoice(reader);
   const { startUs, endUs } = readDomain(reader, nowUs);
   const states = readStates(reader);
+  const zone = readZone(reader);
   const resolution: Division =
     states === 'intervals'
       ? { kind: 'raw', limit: LIMIT_DEFAULT }
-      : readResolution(reader, endUs - startUs);
+      : readResolution(reader, endUs - startUs, zone);
   refuseWithRaw(reader, resolution.kind === 'raw' && states === undefined);
   const index = oneOf(reader, 'index', ['time', 'depth']);
   if (index === 'depth') throw notSupportedYet('index', 'depth is not there yet');

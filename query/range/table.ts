@@ -89,6 +89,11 @@ function statistic(
   });
 }
 
+/** What is beyond a float is none: JSON has no infinity. */
+function finite(cells: Float64Array): Float64Array {
+  return cells.every(Number.isFinite) ? cells : cells.map((cell) => cell - cell + cell);
+}
+
 function numberCells(
   aggregate: Exclude<Aggregate, 'm4'>,
   columns: M4Columns,
@@ -103,14 +108,14 @@ function numberCells(
     case 'sum':
     case 'count':
     case 'stddev':
-      return columns.stats && statistic(aggregate, columns.stats);
+      return columns.stats && finite(statistic(aggregate, columns.stats));
     case 'p50':
     case 'p90':
     case 'p95':
     case 'p99':
       return columns.quantiles?.[aggregate];
     default:
-      return columns.path?.[PATH_COLUMN[aggregate]];
+      return columns.path && finite(columns.path[PATH_COLUMN[aggregate]]);
   }
 }
 

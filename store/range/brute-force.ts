@@ -41,26 +41,24 @@ function isSum(value: number, terms: readonly number[], scale = size(terms)): bo
   return Math.abs(value - total(terms)) <= 1e-12 * scale + TINY;
 }
 
-/** What squares would overflow with is left out of sums; NaN says so. */
-const SUMMABLE_MAX = 1e140;
-const isSummable = (points: readonly Point[]) =>
-  points.every(([, value]) => Math.abs(value) <= SUMMABLE_MAX);
+/** What squares overflow with; paths of rollups leave it out, and NaN says so. */
+const SQUARES_MAX = 1e140;
+const areSmall = (points: readonly Point[]) =>
+  points.every(([, value]) => Math.abs(value) <= SQUARES_MAX);
 
 function statsChecks(columns: M4Columns, row: number, { points }: FilledBucket) {
   const { stats } = columns;
   if (stats === undefined) return {};
   const values = points.map(([, value]) => value);
   const [count = 0, sum = 0, squares = 0] = [stats.count[row], stats.sum[row], stats.squares[row]];
-  if (!isSummable(points)) {
-    return { count: count === values.length, sum: Number.isNaN(sum) };
-  }
+  const counted = { count: count === values.length, sum: isSum(sum, values) };
+  if (!areSmall(points)) return counted;
   const mean = total(values) / values.length;
   const deviations = values.map((value) => (value - mean) ** 2);
   // The mean that the squares are about is itself known to so many digits only.
   const doubt = 1e-12 * (size(deviations) + size(values.map((value) => value * mean)));
   return {
-    count: count === values.length,
-    sum: isSum(sum, values),
+    ...counted,
     stddev: Math.abs(squares - total(deviations)) <= doubt + TINY,
   };
 }
@@ -77,7 +75,7 @@ function pathChecks(columns: M4Columns, row: number, { points, before }: FilledB
     path.rate[row],
   ];
   const since = before === undefined ? points : [before, ...points];
-  if (!isSummable(since)) return {};
+  if (!areSmall(since)) return {};
   const pairs = points.slice(1).map((to, i) => ({ from: points[i]!, to }));
   const spanUs = points.at(-1)![0] - points[0]![0];
   const mean = (areaOf: (a: number, b: number) => number) =>

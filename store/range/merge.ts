@@ -59,7 +59,7 @@ export function addPoints(table: M4Table, timesUs: Float64Array, values: Float64
       max[slot] = value;
       tMax[slot] = timeUs;
     }
-    if (stats !== undefined) mergeStats(stats, slot, 1, summable(value), 0);
+    if (stats !== undefined) mergeStats(stats, slot, 1, value, 0);
   }
 }
 
@@ -92,12 +92,39 @@ export function addM4Rows(table: M4Table, rows: M4Rows): void {
   }
 }
 
-/** Rollups leave values beyond this out of their sums, whose squares would overflow; raw points must do the same. */
-const SUMMABLE_MAX = 1e140;
+/** Slots that a rollup counted without summing them; rollups do so where squares of values would overflow. */
+export function unsummedSlots({ stats }: M4Table): number[] {
+  const slots: number[] = [];
+  stats?.sum.forEach((sum, slot) => {
+    if (Number.isNaN(sum)) slots.push(slot);
+  });
+  return slots;
+}
 
-/** The value, or NaN for one that rollups leave out of their sums. */
-export function summable(value: number): number {
-  return Math.abs(value) <= SUMMABLE_MAX ? value : Number.NaN;
+/** Points of some slots, from the first of them to the last. */
+export function countBetween({ stats }: M4Table, slots: readonly number[]): number {
+  const [first = 0, last = -1] = [slots[0], slots.at(-1)];
+  return stats?.count.subarray(first, last + 1).reduce((sum, count) => sum + count, 0) ?? 0;
+}
+
+/** Forgets what is known of the sums of some slots. */
+export function forgetStats({ stats }: M4Table, slots: readonly number[]): void {
+  for (const slot of slots) for (const column of Object.values(stats ?? {})) column[slot] = 0;
+}
+
+/** Adds points to count, sum and squares alone, and of these slots alone. */
+export function addStats(
+  { buckets, stats }: M4Table,
+  slots: ReadonlySet<number>,
+  timesUs: Float64Array,
+  values: Float64Array,
+): void {
+  if (stats === undefined) return;
+  const slotOf = bucketFinder(buckets);
+  for (let row = 0; row < timesUs.length; row++) {
+    const slot = slotOf(timesUs[row]!);
+    if (slots.has(slot)) mergeStats(stats, slot, 1, values[row]!, 0);
+  }
 }
 
 /** Chan, Golub and LeVeque's update of the squares about the mean, as PostgreSQL's float8_combine does it. */

@@ -1,7 +1,6 @@
 // The path of a series through its buckets: areas under its line and the increase of a counter, which need the points
 // in their order, and of each bucket the one before it. Times are µs since 1970 UTC, areas value × µs.
 import { type Buckets, bucketFinder } from './buckets.ts';
-import { summable } from './merge.ts';
 
 /** Runs of points, as rollups keep them: each lies within one bucket of a rollup, in the order of time. */
 export interface PathRows {
@@ -57,10 +56,9 @@ export function createPathTable(buckets: Buckets, before: PathPoint | undefined)
   };
 }
 
-/** What a counter rose by from one value to the next; NaN where either is too large to be summed, as rollups have it. */
+/** What a counter rose by from one value to the next. */
 export function increaseOf(before: number, value: number): number {
-  const [from, to] = [summable(before), summable(value)];
-  return to >= from ? to - from : to + 0 * from;
+  return value >= before ? value - before : value;
 }
 
 /** Adds runs that are later than all that was added before, in their order. */
@@ -98,8 +96,8 @@ function joinTo(table: PathTable, slot: number, timeUs: number, value: number): 
     return;
   }
   const spanUs = timeUs - fromUs;
-  table.area[slot]! += (spanUs * (summable(from) + summable(value))) / 2;
-  table.stepArea[slot]! += spanUs * summable(from);
+  table.area[slot]! += spanUs * (from / 2 + value / 2);
+  table.stepArea[slot]! += spanUs * from;
   table.increase[slot]! += increaseOf(from, value);
 }
 

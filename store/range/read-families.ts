@@ -37,6 +37,7 @@ import {
   quantileColumns,
   type SketchTable,
 } from './sketch.ts';
+import { sumFromPoints } from './sums.ts';
 
 type Family = RollupStateRow['family'];
 
@@ -115,6 +116,7 @@ export async function readFamilies(
     ...stretches.filter((stretch) => !isOrdered(stretch)).map(read),
     inTurn(stretches.filter(isOrdered), read),
   ]);
+  await sumFromPoints(snapshot, new Map([...tables].map(([id, { m4 }]) => [id, m4])), countRows);
   return {
     rollups,
     segments: overlay(plans, rollups),

@@ -1,5 +1,6 @@
 // Percentiles from counts of values in logarithmic buckets (DDSketch, VLDB 2019, without its collapsing): a value that
-// is read back is within 1 % of the one that was counted. As tailrace.sketch_bucket in the database.
+// is read back is within 1 % of the one that was counted. As tailrace.sketch_bucket in the database. Where all of a
+// bucket's points are there, nothing is counted, and percentiles are exact.
 import { type Buckets, bucketFinder } from './buckets.ts';
 
 /** Growth from one bucket's bound to the next. */
@@ -23,19 +24,18 @@ export function sketchValue(bucket: number): number {
   return Math.sign(bucket) * Math.min(middle, Number.MAX_VALUE);
 }
 
-/** Counts of one series' values, a map for each bucket of the domain that holds any. */
+/** Values of one series, by bucket of the domain: of a rollup their counts, of points themselves. */
 export interface SketchTable {
   readonly buckets: Buckets;
-  readonly counts: Map<number, number>[];
+  readonly counts: (Map<number, number> | undefined)[];
+  readonly points: (number[] | undefined)[];
 }
 
 export function createSketchTable(buckets: Buckets): SketchTable {
-  return { buckets, counts: [] };
+  return { buckets, counts: [], points: [] };
 }
 
-function count(table: SketchTable, slot: number, bucket: number, values: number): void {
-  table.counts[slot] ??= new Map();
-  const counts = table.counts[slot];
+function add(counts: Map<number, number>, bucket: number, values: number): void {
   counts.set(bucket, (counts.get(bucket) ?? 0) + values);
 }
 
@@ -46,7 +46,9 @@ export function addSketchPoints(
 ): void {
   const slotOf = bucketFinder(table.buckets);
   for (let row = 0; row < timesUs.length; row++) {
-    count(table, slotOf(timesUs[row]!), sketchBucket(values[row]!), 1);
+    const slot = slotOf(timesUs[row]!);
+    table.points[slot] ??= [];
+    table.points[slot].push(values[row]!);
   }
 }
 
@@ -60,7 +62,9 @@ export interface SketchRows {
 export function addSketchRows(table: SketchTable, rows: SketchRows): void {
   const slotOf = bucketFinder(table.buckets);
   for (let row = 0; row < rows.timesUs.length; row++) {
-    count(table, slotOf(rows.timesUs[row]!), rows.valueBuckets[row]!, rows.counts[row]!);
+    const slot = slotOf(rows.timesUs[row]!);
+    table.counts[slot] ??= new Map();
+    add(table.counts[slot], rows.valueBuckets[row]!, rows.counts[row]!);
   }
 }
 
@@ -86,9 +90,9 @@ export function quantileColumns(
   const column = () => new Float64Array(slots.length);
   const columns = { p50: column(), p90: column(), p95: column(), p99: column() };
   for (const [row, slot] of slots.entries()) {
-    const cumulated = cumulate(table.counts[slot]);
+    const ranked = rankedValues(table, slot);
     for (const [name, quantile] of Object.entries(QUANTILES)) {
-      const value = valueAtQuantile(cumulated, quantile);
+      const value = valueAtQuantile(ranked, quantile);
       columns[name as keyof typeof QUANTILES][row] = Math.min(
         Math.max(value, min[slot]!),
         max[slot]!,
@@ -98,33 +102,34 @@ export function quantileColumns(
   return columns;
 }
 
-/** Buckets of values, rising, and how many values lie in them and below. */
-interface Cumulated {
-  readonly valueBuckets: readonly number[];
-  readonly ranks: readonly number[];
+/** Values in their order, by rank: 0 is that of the least. */
+interface Ranked {
+  readonly total: number;
+  valueAt(rank: number): number;
 }
 
-function cumulate(counts: ReadonlyMap<number, number> = new Map()): Cumulated {
-  const valueBuckets = [...counts.keys()].sort((a, b) => a - b);
+function rankedValues({ counts, points }: SketchTable, slot: number): Ranked {
+  const [kept, values = []] = [counts[slot], points[slot]];
+  if (kept === undefined) {
+    const sorted = Float64Array.from(values).sort();
+    return { total: sorted.length, valueAt: (rank) => sorted[rank]! };
+  }
+  const counted = new Map(kept);
+  for (const value of values) add(counted, sketchBucket(value), 1);
+  const valueBuckets = [...counted.keys()].sort((a, b) => a - b);
   let below = 0;
   const ranks = valueBuckets.map((bucket) => {
-    below += counts.get(bucket)!;
+    below += counted.get(bucket)!;
     return below;
   });
-  return { valueBuckets, ranks };
+  const bucketAt = (rank: number) => valueBuckets[ranks.findIndex((upTo) => rank < upTo)]!;
+  return { total: below, valueAt: (rank) => sketchValue(bucketAt(rank)) };
 }
 
-function valueAtQuantile(cumulated: Cumulated, quantile: number): number {
-  const total = cumulated.ranks.at(-1);
-  if (total === undefined) return Number.NaN;
+function valueAtQuantile({ total, valueAt }: Ranked, quantile: number): number {
+  if (total === 0) return Number.NaN;
   const rank = quantile * (total - 1);
-  const low = valueAtRank(cumulated, Math.floor(rank));
-  const high = valueAtRank(cumulated, Math.ceil(rank));
+  const [low, high] = [valueAt(Math.floor(rank)), valueAt(Math.ceil(rank))];
   const share = rank - Math.floor(rank);
-  return low * (1 - share) + high * share;
-}
-
-/** 0 is the rank of the least value. */
-function valueAtRank({ valueBuckets, ranks }: Cumulated, rank: number): number {
-  return sketchValue(valueBuckets[ranks.findIndex((below) => rank < below)]!);
+  return low === high ? low : low * (1 - share) + high * share;
 }

@@ -2,14 +2,26 @@
 // as the plainest of charts draws a line, through every point in turn, column by column.
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLog } from '../../lib/log.ts';
-import { createMetrics } from '../../lib/metrics.ts';
-import { type Refresher, startRefresher } from '../../store/refresher.ts';
-import { openTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { readJson, startTestQueryServer, type TestQueryServer } from '../../test/query-server.ts';
+import { createLog } from '../lib/log.ts';
+import { createMetrics } from '../lib/metrics.ts';
+import { type Refresher, startRefresher } from '../store/refresher.ts';
+import { openTestDatabase, type TestDatabase } from './database.ts';
+import { readJson, startTestQueryServer, type TestQueryServer } from './query-server.ts';
 
 const START = Date.UTC(2026, 2, 27, 23);
 const HEIGHT = 300;
+
+/** What of a browser's canvas is used; the rest of the page's types would reach what the page does not. */
+interface Canvas {
+  width: number;
+  height: number;
+  getContext(kind: '2d', options: { readonly willReadFrequently: boolean }): Context | null;
+}
+interface Context {
+  fillRect(x: number, y: number, width: number, height: number): void;
+  getImageData(x: number, y: number, width: number, height: number): { data: Uint8ClampedArray };
+}
+declare const document: { createElement(name: 'canvas'): Canvas };
 
 let database: TestDatabase;
 let server: TestQueryServer;
