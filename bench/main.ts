@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { messageOf, TailraceError } from '../lib/errors.ts';
+import { letHeapGrow } from '../lib/heap.ts';
 import { createLifecycle } from '../lib/lifecycle.ts';
 import { createLog } from '../lib/log.ts';
 import { AREAS } from './areas.ts';
@@ -180,6 +181,8 @@ function statusOf(thrown: unknown): number {
   return thrown instanceof TailraceError && thrown.code === 'usage' ? 2 : 1;
 }
 
+// As the program has it.
+letHeapGrow();
 try {
   await program().parseAsync();
 } catch (thrown) {

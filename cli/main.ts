@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { messageOf, TailraceError } from '../lib/errors.ts';
+import { letHeapGrow } from '../lib/heap.ts';
 
 /** Codes of errors that are the caller's: wrong words or a wrong environment. */
 const USAGE_CODES = new Set(['usage', 'config_invalid']);
@@ -54,6 +55,7 @@ function statusOf(thrown: unknown): number {
   return 1;
 }
 
+letHeapGrow();
 try {
   await (await program(process.argv.slice(2))).parseAsync();
 } catch (thrown) {

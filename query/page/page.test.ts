@@ -96,6 +96,8 @@ describe('the chart page of the demo', () => {
   });
 
   it('keeps its panes, and so a drag or a crosshair, when a series appears that they do not show', async () => {
+    // A pane is built anew when a series of its own appears.
+    await page.waitForFunction(() => document.querySelector('.row.missing') === null);
     const pane = await page.waitForSelector('.pane');
     const publisher = connectPublisher({
       url: program.mqttUrl ?? '',

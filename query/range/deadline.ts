@@ -44,11 +44,10 @@ export async function within<T>(
   details: Record<string, unknown> = {},
 ): Promise<T> {
   const ending = new AbortController();
-  const over = new TailraceError('timeout', `It was not there after ${timeoutMs / 1_000} s.`, {
-    details,
-  });
+  const over = () =>
+    new TailraceError('timeout', `It was not there after ${timeoutMs / 1_000} s.`, { details });
   const pass = () => ending.abort(signal.reason);
-  const timer = setTimeout(() => ending.abort(over), timeoutMs);
+  const timer = setTimeout(() => ending.abort(over()), timeoutMs);
   signal.addEventListener('abort', pass, { once: true });
   if (signal.aborted) pass();
   try {

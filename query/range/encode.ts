@@ -68,8 +68,8 @@ export interface Encoded {
   readonly etagOf: readonly (string | Uint8Array)[];
 }
 
-/** Expected of a cell with its comma; a buffer that turns out too small grows. */
-const CELL_BYTES = 16;
+/** Expected of a cell with its comma; a buffer that turns out too small grows, and is garbage thrice as large. */
+const CELL_BYTES = 20;
 
 function bufferFor({ tables }: Answered): ByteBuffer {
   const cells = tables

@@ -11,6 +11,7 @@ import type { Series } from '../series.ts';
 import { type Buckets, domainOf, resolveBuckets } from './buckets.ts';
 import { type CostFactsOf, createCostFacts } from './costs.ts';
 import { createExplanation, type Explanation } from './explain.ts';
+import { createForecast, type Forecast } from './forecast.ts';
 import { addStates, createStateTable, stateColumns } from './merge.ts';
 import { isComplete, overlaySegments, planRange, RAW_LEVEL, type RollupState } from './plan.ts';
 import type {
@@ -89,6 +90,7 @@ export function createRangeReader(options: RangeReaderOptions): RangeReader {
   const count = (rows: number) => rowsRead.inc(rows);
   // Whoever asks how it is done wants to know what was expected, however little it is.
   const countedFacts = createCostFacts(database, 0);
+  const forecast = createForecast(metrics);
 
   return {
     rowsMax,
@@ -112,7 +114,7 @@ export function createRangeReader(options: RangeReaderOptions): RangeReader {
           return readPage(reader, request, resolution, count, explanation);
         }
         const buckets = resolveBuckets(resolution, startUs, endUs);
-        return readBuckets(database, request, buckets, count, explanation);
+        return readBuckets({ database, forecast, count }, request, buckets, explanation);
       };
       const read = await answer();
       return { ...read, position, ...(explanation && { explained: explanation.result() }) };
@@ -162,11 +164,18 @@ interface Part {
   readonly complete: boolean;
 }
 
+/** What every reading of buckets takes. */
+interface Means {
+  readonly database: Readable;
+  readonly forecast: Forecast;
+  /** Told of rows that were read. */
+  readonly count: (rows: number) => void;
+}
+
 async function readBuckets(
-  database: Readable,
+  means: Means,
   request: RangeRequest,
   buckets: Buckets,
-  count: (rows: number) => void,
   explanation: Explanation | undefined,
 ): Promise<Read> {
   const { startUs, endUs } = domainOf(buckets);
@@ -178,9 +187,9 @@ async function readBuckets(
     const series = request.series.slice(from, from + size);
     parts.push(
       await readSnapshot(
-        database,
+        means.database,
         (snapshot) =>
-          readPart(snapshot, { ...request, series, startUs, endUs }, buckets, count, explanation),
+          readPart(snapshot, means, { ...request, series, startUs, endUs }, buckets, explanation),
         request.signal,
       ),
     );
@@ -200,9 +209,9 @@ async function readBuckets(
 /** Reads some of the series, in one snapshot. The request's domain is whole buckets. */
 async function readPart(
   snapshot: Reading,
+  { forecast, count }: Means,
   request: RangeRequest,
   buckets: Buckets,
-  count: (rows: number) => void,
   explanation: Explanation | undefined,
 ): Promise<Part> {
   const reader = explanation?.on(snapshot) ?? snapshot;
@@ -210,7 +219,7 @@ async function readPart(
   const numbers =
     ids.length === 0
       ? undefined
-      : await readFamilies(reader, request, ids, buckets, count, explanation);
+      : await readFamilies(reader, request, ids, buckets, count, forecast, explanation);
   const states = { level: RAW_LEVEL, startUs: request.startUs, endUs: request.endUs };
   if (ids.length < request.series.length) {
     explanation?.planned('states', [states], request.series.length - ids.length);
