@@ -7,7 +7,7 @@ import { type Refresher, startRefresher } from '../refresher.ts';
 import type { Series } from '../series.ts';
 import { batchOf } from '../testing.ts';
 import { createWriter, type Writer } from '../writer.ts';
-import { createRangeReader } from './read.ts';
+import { createRangeReader, type RangeReader } from './read.ts';
 
 const MINUTE_US = 60_000_000;
 const HOUR_US = 60 * MINUTE_US;
@@ -29,12 +29,16 @@ const SERIES: Series = {
 let test: TestDatabase;
 let writer: Writer;
 let refresher: Refresher;
+/** One for all: what it has seen of the rollups before is wrong by then. */
+let reader: RangeReader;
 const values = new Map<number, number>();
 
 beforeAll(async () => {
   test = await openTestDatabase();
   const { database } = test;
   const [log, metrics] = [createLog('silent'), createMetrics()];
+  const feed = createRing({ recordsMax: 1, pointsMax: 1 });
+  reader = createRangeReader({ database, feed, metrics });
   await database.writer.query(
     "insert into tailrace.series (tenant, asset, channel, value_kind) values ('acme', 'rig-1', 'hookload', 'number')",
   );
@@ -59,8 +63,6 @@ async function write(points: readonly (readonly [timeUs: number, value: number])
 
 /** Hourly extremes as the range has them, the levels that served them, and the extremes that are right. */
 async function readHours() {
-  const feed = createRing({ recordsMax: 1, pointsMax: 1 });
-  const reader = createRangeReader({ database: test.database, feed, metrics: createMetrics() });
   const resolution = { kind: 'step', stepMs: HOUR_US / 1000 } as const;
   const answer = await reader.read({ series: [SERIES], startUs, endUs, resolution });
   const { columns } = answer.series[0]!;

@@ -16,7 +16,7 @@ import { withClient } from './oracles.ts';
 
 const CHILD = fileURLToPath(new URL('../../crash-child.mjs', import.meta.url));
 const CHANNELS = 20;
-const MESSAGES_PER_RUN = 20_000;
+const MESSAGES_PER_RUN = 8_000;
 /** Of each loop; mosquitto restarts after the first. */
 const KILLS = Number(process.env.KILLS ?? 2);
 const DRAIN_MAX_MS = 60_000;
