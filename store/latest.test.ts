@@ -65,14 +65,13 @@ async function open() {
 }
 
 describe('latest values', () => {
-  it('are there from the start, in the order asked for, without series that have no points', async () => {
+  it('are there from the start, with the time of the first, but of series that have no points', async () => {
     const latest = await open();
-    expect(latest.of(ALL)).toEqual([
-      { series: STATE, timeUs: at(150), value: 'drilling', quality: 0 },
-      { series: PRESSURE, timeUs: at(200), value: 2, quality: 3 },
-    ]);
-    expect([latest.firstUs(1), latest.lastUs(1)]).toEqual([at(100), at(200)]);
-    expect([latest.firstUs(2), latest.lastUs(2)]).toEqual([undefined, undefined]);
+    const drilling = { timeUs: at(150), value: 'drilling', quality: 0 };
+    expect(latest.of(STATE.id)).toMatchObject(drilling);
+    expect(latest.of(PRESSURE.id)).toMatchObject({ timeUs: at(200), value: 2, quality: 3 });
+    expect(latest.of(PRESSURE.id)?.firstUs).toBe(at(100));
+    expect(latest.of(EMPTY.id)).toBeUndefined();
     await latest.stop();
   });
 
@@ -82,12 +81,12 @@ describe('latest values', () => {
     expect(latest.position()).toEqual(before);
     const after = await feed.append(pointsOf(2, [10, 5], [9, 4]));
     expect(latest.position()).toEqual(after);
-    expect(latest.of([EMPTY])).toEqual([{ series: EMPTY, timeUs: at(10), value: 5, quality: 0 }]);
-    expect(latest.firstUs(2)).toBe(at(9));
+    const newest = { timeUs: at(10), value: 5, quality: 0, firstUs: at(9) };
+    expect(latest.of(EMPTY.id)).toMatchObject(newest);
     await latest.caughtUp();
     await latest.stop();
     await feed.append(pointsOf(2, [11, 6]));
-    expect(latest.lastUs(2)).toBe(at(10));
+    expect(latest.of(EMPTY.id)?.timeUs).toBe(at(10));
   });
 
   it('are read again after a gap in the feed, and stand still until then', async () => {
@@ -100,7 +99,7 @@ describe('latest values', () => {
     expect(latest.position()).toEqual(before);
     await latest.caughtUp();
     expect(latest.position()).toEqual(gap);
-    expect(latest.of([PRESSURE])).toMatchObject([{ timeUs: at(300), value: 9 }]);
+    expect(latest.of(PRESSURE.id)).toMatchObject({ timeUs: at(300), value: 9 });
     await latest.stop();
   });
 

@@ -7,20 +7,12 @@ import type { Metrics } from '../lib/metrics.ts';
 import { type Readable, readSnapshot } from '../sql/snapshot.ts';
 import { selectLatestReadings } from '../sql/statements/selectLatestReadings.ts';
 import type { Catalogue } from './catalogue.ts';
-import { createLatestTable, type LatestTable } from './latest-table.ts';
+import { createLatestTable, type LatestEntry, type LatestTable } from './latest-table.ts';
 import type { Series } from './series.ts';
 
-export interface LatestPoint {
-  readonly series: Series;
-  /** µs since 1970 UTC. */
-  readonly timeUs: number;
-  readonly value: number | string;
-  readonly quality: number;
-}
-
 export interface Latest extends Part {
-  /** The newest point of each of these series, in their order; series without points are left out. */
-  of(series: readonly Series[]): LatestPoint[];
+  /** The newest point of a series, and the time of its first; undefined where it has none. As it is now: it moves on. */
+  of(seriesId: number): LatestEntry | undefined;
   /** Everything up to here is in what `of` gives. */
   position(): Position;
   /**
@@ -28,9 +20,6 @@ export interface Latest extends Part {
    * already; one that comes over a network lags behind.
    */
   caughtUp(): Promise<void>;
-  /** Time of the series' first point in µs since 1970; undefined where it has none. */
-  firstUs(seriesId: number): number | undefined;
-  lastUs(seriesId: number): number | undefined;
 }
 
 export interface LatestOptions {
@@ -95,18 +84,9 @@ export async function openLatest(options: LatestOptions): Promise<Latest> {
 
   return {
     name: 'latest values',
-    of(series) {
-      return series.flatMap((one) => {
-        const entry = table.get(one.id);
-        if (entry === undefined) return [];
-        const { timeUs, value, quality } = entry;
-        return [{ series: one, timeUs, value, quality }];
-      });
-    },
+    of: (seriesId) => table.get(seriesId),
     position: () => progress.exact ?? start,
     caughtUp: async () => progress.reach(await feed.position()),
-    firstUs: (seriesId) => table.get(seriesId)?.firstUs,
-    lastUs: (seriesId) => table.get(seriesId)?.timeUs,
     async stop() {
       unfollow();
       await refilling;

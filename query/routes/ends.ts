@@ -23,10 +23,9 @@ type Span = ReturnType<typeof permittedSpan>;
 
 /** What memory says: all of it may be shown, nothing of the series may, or only the tables can tell. */
 function fromMemory(one: Series, latest: Latest, span: Span): ShownEnds | 'nothing' | 'unknown' {
-  const [point] = latest.of([one]);
-  const firstUs = latest.firstUs(one.id);
-  if (point === undefined || firstUs === undefined) return 'nothing';
-  const { timeUs: lastUs, value, quality } = point;
+  const point = latest.of(one.id);
+  if (point === undefined) return 'nothing';
+  const { firstUs, timeUs: lastUs, value, quality } = point;
   if (lastUs < span.startUs || firstUs >= span.endUs) return 'nothing';
   if (firstUs < span.startUs || lastUs >= span.endUs) return 'unknown';
   return { firstUs, lastUs, value, quality };
