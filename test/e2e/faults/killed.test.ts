@@ -179,6 +179,8 @@ describe('kill -9 in a loop at full rate', { timeout: 120_000 + KILLS * 60_000 }
 });
 
 describe('killed between two steps', { timeout: 240_000 }, () => {
+  /** So many that each run has a fourth batch. */
+  const MESSAGES = 20_000;
   const POINTS = ['after_commit', 'after_feed', 'after_acknowledgement'] as const;
 
   /** Starts the ingesting half; resolves when it serves. */
@@ -201,7 +203,7 @@ describe('killed between two steps', { timeout: 240_000 }, () => {
       const port = broker?.port ?? (await freePort());
       const source = broker === undefined ? { MQTT_PORT: String(port) } : { MQTT_URL: broker.url };
       const device = startRig(port);
-      const messages = POINTS.length * MESSAGES_PER_RUN;
+      const messages = POINTS.length * MESSAGES;
       try {
         await withDataDir(async (dataDir) => {
           await prepareDataDir(dataDir);
@@ -212,7 +214,7 @@ describe('killed between two steps', { timeout: 240_000 }, () => {
               CRASH_AT: point,
               CRASH_AFTER: String(2 + index),
             });
-            device.allow(MESSAGES_PER_RUN);
+            device.allow(MESSAGES);
             if (child.signalCode === null) await once(child, 'exit');
             expect(child.signalCode).toBe('SIGKILL');
             if (kind === 'mosquitto') continue;
