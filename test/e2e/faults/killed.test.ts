@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLog } from '../../../lib/log.ts';
 import { embeddedUrl, startEmbeddedDatabase } from '../../../sql/embedded/engine.ts';
 import { type Device, startDevice } from '../../device.ts';
@@ -190,6 +190,8 @@ describe('killed between two steps', { timeout: 240_000 }, () => {
       env: { PATH, HOME, TMPDIR, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    // Also where the test gave up on it.
+    onTestFinished(() => void child.kill('SIGKILL'));
     const ended = once(child, 'exit').then(() => Promise.reject(new Error('it did not start')));
     await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended]);
     ended.catch(() => {});
