@@ -101,6 +101,22 @@ describe('routines', () => {
       [['on', '-00:30:00', '00:00:00']],
     ],
     [
+      'tell of each bucket what a state held in it between start and end',
+      `insert into tailrace.series (id, tenant, asset, channel, value_kind) overriding system value
+         values (900003, 'acme', 'rig-7', 'mode', 'state');
+       insert into tailrace.state_reading (series_id, time, value) values
+         (900003, '2026-01-01 00:00+00', 'on'), (900003, '2026-01-01 00:40+00', 'off'),
+         (900003, '2026-01-01 01:10+00', 'on');
+       select jsonb_agg(jsonb_build_array(date_part('hour', t), value, seconds))
+       from tailrace.time_in_state(900003, '2026-01-01 00:30+00', '2026-01-01 01:45+00', '1 hour')`,
+      [
+        [0, 'off', 1_200],
+        [0, 'on', 600],
+        [1, 'off', 600],
+        [1, 'on', 2_100],
+      ],
+    ],
+    [
       'tell no increase of points that are all null',
       'select tailrace.delta(array[now()], array[null::float8])',
       null,

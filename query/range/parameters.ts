@@ -91,7 +91,8 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   },
   {
     name: 'fill',
-    description: 'What stands in buckets without points; with none they are left out.',
+    description:
+      'What stands in buckets without points, of which `count` is 0; with none they are left out.',
     schema: { type: 'string', enum: FILLS, default: 'none' },
   },
   {
@@ -103,7 +104,8 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [
   {
     name: 'offset',
     description:
-      'Another period for comparison: the readings of so long before the domain, at the times of the domain.',
+      'Another period for comparison: the readings of so long before the domain, at the times of the domain. A length ' +
+      'of time, which is the same in every zone: `7d` are 168 hours, also where a clock changed.',
     schema: { type: 'string' },
     example: '7d',
   },

@@ -114,7 +114,7 @@ describe('a range', () => {
     expect(await filled('null')).toEqual({
       t: [0, 20, 40, 60],
       mean: [3, null, null, 2],
-      count: [3, null, null, 1],
+      count: [3, 0, 0, 1],
     });
     expect((await filled('previous')).mean).toEqual([3, 3, 3, 2]);
     const linear = await filled('linear');

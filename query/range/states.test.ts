@@ -1,4 +1,5 @@
 // Intervals and time in state over HTTP, in every format and under every obligation that bears on them.
+import { tableFromIPC } from 'apache-arrow';
 import { unpack } from 'msgpackr';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Obligations } from '../../policies/grant.ts';
@@ -258,5 +259,36 @@ describe('time in state', () => {
     expect(series[0].time_in_state).toEqual([
       { 'trip, "out"': 15_000, idle: 30 * MINUTE - 20_000 },
     ]);
+  });
+});
+
+describe('buckets', () => {
+  const domain = times(T0, T0 + 2 * HOUR);
+  const counted = (fill: string) =>
+    `${ACTIVITY}${domain}&step=30m&agg=count,last,mean&fill=${fill}`;
+
+  it.each([
+    ['none', [0, 90], [2, 2], ['drilling', 'idle']],
+    ['null', [0, 30, 60, 90], [2, 0, 0, 2], ['drilling', null, null, 'idle']],
+    ['previous', [0, 30, 60, 90], [2, 0, 0, 2], ['drilling', 'drilling', 'drilling', 'idle']],
+    ['linear', [0, 30, 60, 90], [2, 0, 0, 2], ['drilling', 'drilling', 'drilling', 'idle']],
+  ])('count their points, filled by %s as in every format', async (fill, minutes, count, last) => {
+    const { t, ...cells } = (await json(counted(fill))).series[0];
+    expect(t).toEqual(minutes.map((minute) => T0 + minute * MINUTE));
+    expect(cells).toMatchObject({ count, last, mean: minutes.map(() => null) });
+
+    const csv = (await (await ask(counted(fill), 'text/csv')).text()).trimEnd().split('\n');
+    expect(csv.slice(1).map((line) => line.split(',').slice(4))).toEqual(
+      minutes.map((_, row) => [`${count[row]}`, last[row] ?? '', '']),
+    );
+    const rows = (await (await ask(counted(fill), 'application/x-ndjson')).text()).trimEnd();
+    const told = rows.split('\n').map((line) => JSON.parse(line));
+    expect(told.map((row) => [row.count, row.last])).toEqual(
+      minutes.map((_, row) => [count[row], last[row]]),
+    );
+    const arrow = await ask(counted(fill), 'application/vnd.apache.arrow.stream');
+    expect(arrow.status).toBe(200);
+    const table = tableFromIPC(new Uint8Array(await arrow.arrayBuffer()));
+    expect([...(table.getChild('count') ?? [])].map(Number)).toEqual(count);
   });
 });

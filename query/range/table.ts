@@ -119,11 +119,11 @@ function numberCells(
   }
 }
 
-/** A text has a first and a last; what it has not is none in every bucket. */
+/** Texts have a first and a last, and can be counted; what they have not is none in every bucket. */
 function aggregateColumns(aggregate: Aggregate, columns: M4Columns | StateColumns): Column[] {
   if (aggregate === 'm4') return m4(columns);
   if (!('min' in columns)) {
-    if (aggregate === 'first' || aggregate === 'last') {
+    if (aggregate === 'first' || aggregate === 'last' || aggregate === 'count') {
       return [value(aggregate, columns[aggregate])];
     }
     return [value(aggregate, new Array(columns.t.length).fill(null))];
@@ -158,8 +158,8 @@ function interpolate(cells: Float64Array, t: Float64Array, row: number, us: numb
 
 /** What a column says in a bucket without points, after the row `row`. */
 function gapCell(column: Column, fill: Fill, t: Float64Array, row: number, us: number) {
-  if (fill === 'null') return undefined;
   if (column.name === 'count') return 0;
+  if (fill === 'null') return undefined;
   if (fill === 'previous' || !(column.cells instanceof Float64Array)) return column.cells[row];
   const cell = interpolate(column.cells, t, row, us);
   // Times are whole µs.

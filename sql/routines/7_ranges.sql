@@ -99,12 +99,15 @@ create or replace function tailrace.time_in_state(series int4, start timestamptz
   tz text default 'UTC')
 returns table (t timestamptz, value text, seconds float8)
 language sql stable parallel safe rows 1000 as $$
-  select b.start, i.value,
-    sum(date_part('epoch', least(i.until, b.until) - greatest(i."from", b.start)))
+  -- By itself: among buckets it would be asked anew for each of them.
+  with held as materialized (
+    select i.value, i."from", i.until from tailrace.state_intervals(series, start, "end") i
+  )
+  select b.at, h.value, sum(date_part('epoch', least(h.until, b.until) - greatest(h."from", b.at)))
   from (
-    select g as start, lead(g, 1, 'infinity') over (order by g) as until from tailrace.gapfill(start, "end", step, tz) g
+    select g as at, lead(g, 1, 'infinity') over (order by g) as until from tailrace.gapfill(start, "end", step, tz) g
   ) b
-  join tailrace.state_intervals(series, start, "end") i on i."from" < b.until and i.until > b.start
-  group by b.start, i.value
-  order by b.start, i.value
+  join held h on h."from" < b.until and h.until > b.at
+  group by b.at, h.value
+  order by b.at, h.value
 $$;

@@ -155,6 +155,7 @@ describe('states', () => {
       tFirst: Float64Array.of(1, 130),
       last: ['tripping', 'idle'],
       tLast: Float64Array.of(59, 130),
+      count: Float64Array.of(3, 1),
     });
   });
 });

@@ -190,10 +190,11 @@ export interface StateTable {
   readonly tFirst: number[];
   readonly last: string[];
   readonly tLast: number[];
+  readonly count: number[];
 }
 
 export function createStateTable(buckets: Buckets): StateTable {
-  return { buckets, t: [], first: [], tFirst: [], last: [], tLast: [] };
+  return { buckets, t: [], first: [], tFirst: [], last: [], tLast: [], count: [] };
 }
 
 /** Adds points, all of them later than those added before. */
@@ -212,9 +213,11 @@ export function addStates(
       table.tFirst.push(timeUs);
       table.last.push(values[row]!);
       table.tLast.push(timeUs);
+      table.count.push(1);
     } else {
       table.last[table.last.length - 1] = values[row]!;
       table.tLast[table.tLast.length - 1] = timeUs;
+      table.count[table.count.length - 1]! += 1;
     }
   }
 }
@@ -226,5 +229,6 @@ export function stateColumns(table: StateTable): StateColumns {
     tFirst: Float64Array.from(table.tFirst),
     last: table.last,
     tLast: Float64Array.from(table.tLast),
+    count: Float64Array.from(table.count),
   };
 }

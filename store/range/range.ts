@@ -92,6 +92,7 @@ export interface StateColumns {
   readonly tFirst: Float64Array;
   readonly last: readonly string[];
   readonly tLast: Float64Array;
+  readonly count: Float64Array;
 }
 
 /** Raw points of one series. A state's value is a string. */

@@ -360,6 +360,7 @@ describe('buckets', () => {
       tFirst: Float64Array.of(startUs, startUs + MINUTE_US),
       last: [STATES[2], STATES[3]],
       tLast: Float64Array.of(startUs + 40_000_000, startUs + MINUTE_US),
+      count: Float64Array.of(3, 1),
     });
     expect(answer.segments).toEqual([{ level: 'raw', startUs, endUs: startUs + HOUR_US }]);
   });
