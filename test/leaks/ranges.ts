@@ -131,7 +131,9 @@ function bucketRow({ start, points }: Bucket, aggregates: readonly string[]): Ro
     if (aggregate === 'm4') {
       Object.assign(row, { first: first?.v, t_first: first?.t, last: last?.v, t_last: last?.t });
       if (isNumber) Object.assign(row, { min: min?.v, t_min: min?.t, max: max?.v, t_max: max?.t });
-    } else if (isNumber) row[aggregate] = statistics[aggregate as keyof typeof statistics];
+    } else if (isNumber || aggregate === 'count') {
+      row[aggregate] = statistics[aggregate as keyof typeof statistics];
+    }
   }
   return row;
 }
