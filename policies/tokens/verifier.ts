@@ -176,9 +176,14 @@ export function bearerToken(header: string | undefined): string {
   return token;
 }
 
+/** When a token is over, the tolerance included, in ms since 1970. */
+export function overAtMs({ exp }: Claims): number {
+  return Math.ceil(exp + CLOCK_TOLERANCE_S) * 1000;
+}
+
 /** Whether a token is over, the tolerance included. */
 export function isOver(claims: Claims, nowMs: number): boolean {
-  return Math.floor(nowMs / 1000) >= claims.exp + CLOCK_TOLERANCE_S;
+  return nowMs >= overAtMs(claims);
 }
 
 /** The source of each issuer. Issuers that share a location share its source. */

@@ -1,5 +1,6 @@
 // One tail connection from its opening to its end: frames of the client's, news of the feed's, and the clock.
 import type { Claims } from '../../policies/grant.ts';
+import { overAtMs } from '../../policies/tokens/verifier.ts';
 import type { Series } from '../../store/series.ts';
 import { selectCreated } from '../choice.ts';
 import type { Limits } from '../limits/limits.ts';
@@ -137,10 +138,17 @@ function warnInTime(connection: Connection, nowMs: number): void {
   transport.send({ type: 'warning', code: 'token_expiring', detail, expires_at: endsMs });
 }
 
+/** When something is to be said or done about the token, ms since 1970. */
+function momentsOf({ right: { claims } }: Connection): number[] {
+  return [claims.exp * 1_000 - WARNING_MS, overAtMs(claims)];
+}
+
 function tick(connection: Connection, nowMs: number): void {
   const { services, rechecked, held } = connection;
   // Most only follow: with thousands of them, looking at each every time is most of the work there is.
-  connection.tickAtMs = Array.from(held.values()).some(isTimed) ? nowMs : nowMs + UNTIMED_TICK_MS;
+  connection.tickAtMs = Array.from(held.values()).some(isTimed)
+    ? nowMs
+    : Math.min(nowMs + UNTIMED_TICK_MS, ...momentsOf(connection).filter((ms) => ms > nowMs));
   if (isStalled(connection, nowMs)) {
     close(connection, CLOSE.tooSlow, 'the connection takes nothing any more');
     return;
