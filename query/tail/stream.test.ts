@@ -64,6 +64,26 @@ describe('a tail as an event stream', () => {
     expect((await second.next('data')).points).toEqual([missed]);
   });
 
+  it('has no place to go on from before its snapshot: it is asked for again', async () => {
+    const query = 'series=rig-1/spp&start=2026-01-02T00:00:00Z&step=1h';
+    const first = await open(query, bearer());
+    const subscribed = await first.next('subscribed');
+    expect([subscribed.eventId, subscribed.recovered]).toEqual([undefined, null]);
+    const snapshot = await first.next('snapshot');
+    expect(snapshot.eventId).toBe(subscribed.cursor);
+    first.abort();
+    // Of another log: a browser keeps its last id when an event has none.
+    const again = await open(query, { ...bearer(), 'last-event-id': 'gone.1' });
+    const lost = await again.next('subscribed');
+    expect([lost.eventId, lost.recovered]).toEqual([undefined, false]);
+    expect((await again.next('snapshot')).eventId).toBe(lost.cursor);
+    again.abort();
+    const missed = await write(3);
+    const last = await open(query, { ...bearer(), 'last-event-id': snapshot.eventId });
+    expect((await last.next('subscribed')).eventId).toBe(snapshot.eventId);
+    expect((await last.next('data')).points).toEqual([missed]);
+  });
+
   it.each<[query: string, status: number, code: string]>([
     ['series=rig-1/nothing', 404, 'unknown_series'],
     ['series=rig-1/spp&max_hz=0', 400, 'bad_parameter'],

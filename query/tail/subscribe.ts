@@ -67,18 +67,21 @@ async function setUp(connection: Connection, one: Held): Promise<void> {
   const cursor = recovered === true && since !== undefined ? since : encodeCursor(here);
   const series = shownByIds(subscription.seriesIds, right.grant, services.catalogue);
   const shown = series.map(seriesOfFrame);
-  transport.send({ type: 'subscribed', id: frame.id, series: shown, cursor, recovered }, cursor);
+  const hasSnapshot = frame.snapshot !== undefined && recovered !== true;
+  // Who breaks off before the snapshot has nothing yet to go on from.
+  const bringsTo = hasSnapshot ? undefined : cursor;
+  transport.send({ type: 'subscribed', id: frame.id, series: shown, cursor, recovered }, bringsTo);
   connection.isGreeted = true;
   one.stage = 'subscribed';
   // It tells of all that came and went before.
   for (const those of Object.values(one.news)) those.clear();
-  if (frame.snapshot !== undefined && recovered !== true) {
+  if (hasSnapshot) {
     const facts = factsOf(connection);
     const claims = () => right.claims;
     const { signal } = connection.gone;
     const snapshot = await snapshotFrame(frame, claims, facts, services, signal, one.snapshotGrant);
     if (!isCurrent()) return;
-    transport.send(snapshot);
+    transport.send(snapshot, cursor);
   }
   subscription.release(before ?? []);
   one.stage = 'flowing';
