@@ -102,7 +102,10 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   const queue = createReadQueue({ concurrency: rangeReader.readsMax, metrics });
   const readerOf = queuedReaders(rangeReader, queue);
   const sources = { catalogue, rangeReader, readerOf, feed, clock };
-  const tails = await createTails({ ...sources, authority, limits, log, metrics });
+  const app = createApp(engine);
+  const publish = (topic: string, data: string | Uint8Array) =>
+    void app.publish(topic, data, typeof data !== 'string');
+  const tails = await createTails({ ...sources, authority, limits, publish, log, metrics });
   const interfaceRoutes = [
     seriesRoute({ ...sources, latest }),
     rangeRoute({ ...sources, authority }),
@@ -127,7 +130,6 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
   ]);
   const service = createService({ registry, authority, limits, corsOrigins, clock, log, metrics });
 
-  const app = createApp(engine);
   serveWebSockets(app, {
     path: tails.route.path,
     accept: (request, account) => tails.accept(request, account),

@@ -13,12 +13,14 @@ import { createRevocations, type Revocations } from '../policies/tokens/revocati
 import { createAuthority } from '../query/authority.ts';
 import { type Amounts, amountsOf } from '../query/limits/amounts.ts';
 import { createLimits } from '../query/limits/limits.ts';
+import { createCohorts } from '../query/tail/cohorts.ts';
 import { createFinder } from '../query/tail/complete.ts';
 import type { ServerFrame } from '../query/tail/frames.ts';
 import { createHub } from '../query/tail/hub.ts';
 import { createRechecks } from '../query/tail/rechecks.ts';
 import { openSession, type Session } from '../query/tail/session.ts';
 import type { TailServices } from '../query/tail/tails.ts';
+import { decodeFrame } from '../query/tail/wire.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import type { RangeAnswer, RangeRequest } from '../store/range/range.ts';
 import type { RangeReader } from '../store/range/read.ts';
@@ -71,7 +73,29 @@ function catalogueOf(index: ReturnType<typeof createSeriesIndex>): Catalogue {
   };
 }
 
-function openTransport(services: TailServices, claims: Claims): TestSession {
+/** Topics without an engine: what is published is sent to each subscriber, as frames. */
+function createBus() {
+  const topics = new Map<string, Set<(frame: ServerFrame) => void>>();
+  return {
+    publish(topic: string, data: string | Uint8Array): void {
+      const frame = decodeFrame(Buffer.from(data), 'tailrace.json') as ServerFrame;
+      for (const send of topics.get(topic) ?? []) send(frame);
+    },
+    /** Those of one transport. */
+    ends: (send: (frame: ServerFrame) => void) => ({
+      wire: 'tailrace.json' as const,
+      subscribe: (topic: string) =>
+        void topics.set(topic, (topics.get(topic) ?? new Set()).add(send)),
+      unsubscribe: (topic: string) => void topics.get(topic)?.delete(send),
+    }),
+  };
+}
+
+function openTransport(
+  services: TailServices,
+  bus: ReturnType<typeof createBus>,
+  claims: Claims,
+): TestSession {
   const { authority, rechecks, clock } = services;
   const frames: ServerFrame[] = [];
   const grant = authority.decide('tail', claims, { protocol: 'websocket' }, clock());
@@ -82,11 +106,12 @@ function openTransport(services: TailServices, claims: Claims): TestSession {
     closed: undefined,
   };
   const transport = {
-    ...{ protocol: 'websocket', origin: undefined },
+    ...{ protocol: 'websocket', origin: undefined, charge: () => undefined },
     send(frame: ServerFrame) {
       result.onFrame(frame);
       frames.push(frame);
     },
+    topics: bus.ends((frame) => transport.send(frame)),
     unsentBytes: () => result.unsent,
     close(code: number, detail: string) {
       result.closed = { code, detail };
@@ -131,21 +156,27 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
     ...{ readsMax: 1, read: noReads, slices: noSlices, ends: noReads },
     ...rangeReader,
   };
+  const bus = createBus();
+  const hub = await createHub({ feed, catalogue, clock, log });
+  const rechecks = createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log });
+  const counters = {
+    delivered: { inc: () => undefined },
+    dropped: { inc: () => undefined },
+    lagSeconds: { observe: () => undefined },
+  };
+  const { publish } = bus;
+  const cohorts = createCohorts({
+    ...{ hub, rechecks, publish, counters, clock, metrics, connectionsMax: 10_000 },
+  });
+  hub.beforeEach((nowMs) => cohorts.settle(nowMs));
   const services: TailServices = {
-    ...{ catalogue, feed, clock, log, authority },
+    ...{ catalogue, feed, clock, log, authority, hub, rechecks, cohorts, counters },
     readerOf: (_claims, signal) =>
       signal === undefined
         ? reader
         : { ...reader, read: (request) => reader.read({ ...request, signal }) },
-    hub: await createHub({ feed, catalogue, clock, log }),
     limits: createLimits({ amounts: limits, metrics }),
-    rechecks: createRechecks({ policy, revocations, connectionsMax: 10_000, metrics, log }),
     finder: createFinder(catalogue, metrics),
-    counters: {
-      delivered: { inc: () => undefined },
-      dropped: { inc: () => undefined },
-      lagSeconds: { observe: () => undefined },
-    },
   };
   return {
     ...{ rules, revocations, feed, metrics, services, tokens },
@@ -166,7 +197,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
         qualities: points.map(() => 0),
       });
     },
-    open: (claims) => openTransport(services, claims),
+    open: (claims) => openTransport(services, bus, claims),
     stop() {
       services.rechecks.stop();
       services.hub.stop();

@@ -14,6 +14,10 @@ export interface SocketEnd {
   send(data: string | Uint8Array): void;
   /** Bytes that the engine holds because the client does not read. */
   bufferedBytes(): number;
+  /** Is sent what is published to a topic from now on, in one order with what `send` is given. */
+  subscribe(topic: string): void;
+  /** Is sent nothing that is published from now on. */
+  unsubscribe(topic: string): void;
   /** Sends a close frame behind what was sent, and forgets the socket. */
   end(code: number, reason: string): void;
 }
@@ -76,6 +80,16 @@ function endOf(ws: WebSocket<UserData>, state: { open: boolean }): SocketEnd {
       ws.cork(() => ws.send(data, typeof data !== 'string'));
     },
     bufferedBytes: () => (state.open ? ws.getBufferedAmount() : 0),
+    subscribe(topic) {
+      if (state.open) ws.subscribe(topic);
+    },
+    unsubscribe(topic) {
+      if (!state.open) return;
+      // The engine forgets what was published in this turn of the loop for whoever leaves in it. Whatever is sent goes
+      // behind that, and has it sent first: a ping is the least.
+      ws.ping();
+      ws.unsubscribe(topic);
+    },
     end(code, reason) {
       if (!state.open) return;
       state.open = false;

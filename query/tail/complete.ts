@@ -41,6 +41,8 @@ export function createFinder(catalogue: Catalogue, metrics: Metrics): Finder {
 export function addSeries(connection: Connection, one: Held, ids: readonly number[]): void {
   const { subscription, news } = one;
   checkSeriesCount(subscription.seriesIds.size + ids.length, connection.right.grant);
+  connection.services.cohorts.leave(one);
+  one.seriesKey = undefined;
   subscription.add(ids);
   connection.services.hub.widen(subscription, ids);
   for (const id of ids) if (!news.removed.delete(id)) news.added.add(id);

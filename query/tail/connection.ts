@@ -5,6 +5,7 @@ import { encodeCursor } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import { shownByIds } from '../choice.ts';
 import type { Release } from '../limits/counts.ts';
+import type { Cohort } from './cohorts.ts';
 import {
   batchFrame,
   errorFrame,
@@ -19,6 +20,7 @@ import type { Rechecked } from './rechecks.ts';
 import { isInForce, type Right } from './right.ts';
 import type { Subscription } from './subscription.ts';
 import type { TailServices } from './tails.ts';
+import type { Protocol } from './wire.ts';
 
 export const CLOSE = {
   expired: 4401,
@@ -43,8 +45,18 @@ export interface Transport {
   unsentBytes(): number;
   /** Says bye and closes. */
   close(code: number, detail: string): void;
+  /** Counts bytes that it was sent as one of many. */
+  charge(bytes: number): void;
   readonly protocol: string;
   readonly origin: string | undefined;
+  /** Where many are sent the same at once; undefined where the transport cannot. */
+  readonly topics?: Topics;
+}
+
+export interface Topics {
+  readonly wire: Protocol;
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
 }
 
 /** How a subscription begins: anew, from a cursor, or again after records were lost. */
@@ -66,6 +78,12 @@ export interface Held {
   stage: 'opening' | 'subscribed' | 'flowing' | 'suspended';
   /** Counts the times it was set up: an earlier setup that is still busy ends when it sees a later one. */
   setups: number;
+  /** With whom it is sent what comes; undefined while it goes its own way. */
+  cohort: Cohort | undefined;
+  /** Its kind, while it is the only one of that. */
+  aloneKey: string | undefined;
+  /** Of its set of series, once it was needed. */
+  seriesKey: string | undefined;
   /** Series that came or went and that its client has not been told of. */
   readonly news: { readonly added: Set<number>; readonly removed: Set<number> };
 }
@@ -108,6 +126,7 @@ export function forget(connection: Connection): void {
   connection.isOpen = false;
   connection.gone.abort(new TailraceError('client_gone', 'The client went away.'));
   connection.services.rechecks.leave(connection.rechecked);
+  for (const one of connection.held.values()) connection.services.cohorts.leave(one);
   connection.services.hub.leave(connection.member);
   connection.held.clear();
   leaveTaken(connection);
@@ -163,6 +182,7 @@ function flush(connection: Connection, one: Held, nowMs: number): void {
     if (batch === undefined) {
       // What its pace holds back is the clock's to send.
       if (subscription.dueMs() !== undefined) connection.tickAtMs = nowMs;
+      connection.services.cohorts.consider(connection, one);
       return;
     }
     connection.transport.send(batchFrame(frame.id, batch), encodeCursor(batch.position));

@@ -32,6 +32,8 @@ function narrow(connection: Connection, one: Held): void {
   const found = stillFound(connection, one);
   const hidden = Array.from(subscription.seriesIds).filter((id) => !found.has(id));
   if (hidden.length === 0) return;
+  connection.services.cohorts.leave(one);
+  one.seriesKey = undefined;
   connection.services.hub.narrow(subscription, hidden);
   subscription.remove(hidden);
   // The page that was to come next counts series that are not there any more.
@@ -48,7 +50,8 @@ function resumeOf({ stage, resume, poll, subscription }: Held, here: Position): 
 }
 
 /** Stops a subscription, until its turn to be built again has come. */
-function suspend({ services: { hub } }: Connection, one: Held): void {
+function suspend({ services: { hub, cohorts } }: Connection, one: Held): void {
+  cohorts.leave(one);
   one.resume = resumeOf(one, hub.position());
   one.stage = 'suspended';
   hub.detach(one.subscription);

@@ -50,8 +50,8 @@ describe('the hub', () => {
     const hub = await createHub({ feed, catalogue: slowCatalogue(), clock, log });
     const position = await feed.position();
     const options = { position, maxHz: undefined, clock };
-    const one = createSubscription({ ...options, id: 'a', series: [seriesOf(1)] });
-    const other = createSubscription({ ...options, id: 'b', series: [seriesOf(3)] });
+    const one = createSubscription({ ...options, id: 'a', seriesIds: [1] });
+    const other = createSubscription({ ...options, id: 'b', seriesIds: [3] });
     const member = memberWith([one, other]);
     hub.join(member);
     for (const subscription of [one, other]) {
@@ -78,7 +78,7 @@ describe('the hub', () => {
     const position = await feed.position();
     const subscription = createSubscription({
       id: 'a',
-      series: [],
+      seriesIds: [],
       position,
       maxHz: undefined,
       clock,

@@ -34,6 +34,8 @@ export interface Hub {
   narrow(subscription: Subscription, ids: Iterable<number>): void;
   /** How far the feed has come. */
   position(): Position;
+  /** Calls `listener` before each record of points is given to anybody. */
+  beforeEach(listener: (nowMs: number) => void): void;
   stop(): void;
 }
 
@@ -110,11 +112,13 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const members = new Set<Member>();
   const index = createIndex();
   let position: Position | undefined;
+  let before: (nowMs: number) => void = () => undefined;
   // Work for the catalogue in the order of the feed; deliveries of points do not wait for it.
   let lookups: Promise<void> = Promise.resolve();
 
   function deliver(record: FeedRecord & ReadingsRecord): void {
     const nowMs = clock();
+    before(nowMs);
     for (const [member, subscriptions] of index.touchedBy(record)) {
       for (const subscription of subscriptions) subscription.record(record, nowMs);
       member.ready(subscriptions);
@@ -175,6 +179,9 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     widen: index.widen,
     narrow: index.narrow,
     position: () => position ?? first,
+    beforeEach(listener) {
+      before = listener;
+    },
     stop: unfollow,
   };
 }

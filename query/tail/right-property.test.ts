@@ -121,6 +121,8 @@ async function openWorld() {
 
   const one: TestSession = house.open(claims);
   one.onFrame = check;
+  // Of the same subscriptions: where nothing keeps them apart, both are sent one frame.
+  const companion: TestSession = house.open(claims);
 
   async function settle(): Promise<void> {
     const { waiting } = house.services.rechecks;
@@ -172,11 +174,13 @@ async function openWorld() {
         return;
       case 'time':
         nowMs += step.ms;
-        one.session.tick(nowMs);
+        for (const { session } of [one, companion]) session.tick(nowMs);
         return;
       case 'subscribe': {
         matches.set(step.id, step.match);
-        await one.session.receive({ type: 'subscribe', id: step.id, match: step.match });
+        const frame = { type: 'subscribe', id: step.id, match: step.match };
+        await companion.session.receive(frame);
+        await one.session.receive(frame);
       }
     }
   }

@@ -1,6 +1,6 @@
 // The right of one connection: whose token it stands on, what was decided, and how long that counts.
 import type { Claims, Grant } from '../../policies/grant.ts';
-import { isOver } from '../../policies/tokens/verifier.ts';
+import { isOver, overAtMs } from '../../policies/tokens/verifier.ts';
 import type { RequestFacts } from '../http/routes.ts';
 import type { Connection } from './connection.ts';
 import type { TailServices } from './tails.ts';
@@ -81,6 +81,11 @@ export function isInForce({ isOpen, right, services }: Connection, nowMs: number
     !isOver(right.claims, nowMs) &&
     !isRevoked(right, services)
   );
+}
+
+/** When the right has to be looked at again by then, ms since 1970: decided anew, or its token is over. */
+export function endsMs({ right }: Connection): number {
+  return Math.min(right.dueMs + GRACE_MS, overAtMs(right.claims));
 }
 
 /** Asks the policy about this connection with these claims, be it yes or no. */

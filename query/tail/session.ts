@@ -88,6 +88,7 @@ function beginAgain(connection: Connection): void {
   for (const one of held.values()) {
     // What is read from the table misses nothing of the feed.
     if (one.poll !== undefined) continue;
+    services.cohorts.leave(one);
     one.resume = 'lost';
     one.stage = 'suspended';
     services.hub.detach(one.subscription);

@@ -98,7 +98,7 @@ function streamTransport(
 
   return {
     protocol: 'sse',
-    ...{ origin, send },
+    ...{ origin, send, charge },
     unsentBytes: () => (stream.flowing() ? 0 : Number.POSITIVE_INFINITY),
     close(code, detail) {
       send({ type: 'bye', code, detail });

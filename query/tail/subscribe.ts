@@ -134,12 +134,21 @@ async function begin(
   unsubscribe(connection, id);
   const maxHz = maxHzOf(frame, grant);
   const lookbackMs = grant.obligations.lookback_ms;
+  const seriesIds = series.map((one) => one.id);
   const one: Held = {
     ...{ frame, stage: 'opening', setups: 0, shape: shapeOf(grant) },
     ...{ resume: beginning.resume, snapshotGrant: beginning.snapshotGrant },
-    subscription: createSubscription({ id, series, position: NOWHERE, maxHz, lookbackMs, clock }),
+    subscription: createSubscription({
+      id,
+      seriesIds,
+      position: NOWHERE,
+      maxHz,
+      lookbackMs,
+      clock,
+    }),
     poll: firstPoll(grant, clock()),
     news: { added: new Set(), removed: new Set() },
+    ...{ cohort: undefined, aloneKey: undefined, seriesKey: undefined },
   };
   connection.held.set(id, one);
   try {
@@ -198,6 +207,7 @@ export async function renew(connection: Connection, { frame, resume }: Held): Pr
 export function unsubscribe(connection: Connection, id: string): void {
   const one = connection.held.get(id);
   if (one === undefined) return;
+  connection.services.cohorts.leave(one);
   connection.services.hub.detach(one.subscription);
   connection.held.delete(id);
 }

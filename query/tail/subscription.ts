@@ -1,7 +1,6 @@
 // One subscription: which series it wants, what it has still to be sent, and how often it may be sent something.
 import type { Clock } from '../../lib/clock.ts';
 import type { FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
-import type { Series } from '../../store/series.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Batch } from './waiting.ts';
 
@@ -35,11 +34,13 @@ export interface Subscription {
   /** True where more waits than can be kept. */
   readonly overflowed: boolean;
   readonly bytes: number;
+  /** Whether it is sent frames only so often. */
+  readonly isPaced: boolean;
 }
 
 export interface SubscriptionOptions {
   readonly id: string;
-  readonly series: readonly Series[];
+  readonly seriesIds: Iterable<number>;
   readonly position: Position;
   /** Most frames a second; undefined for no limit. */
   readonly maxHz: number | undefined;
@@ -55,7 +56,7 @@ function isReadings(record: FeedRecord): record is FeedRecord & ReadingsRecord {
 /** Makes a subscription, held until it is released. */
 export function createSubscription(options: SubscriptionOptions): Subscription {
   const { id, maxHz, lookbackMs = Number.POSITIVE_INFINITY, clock } = options;
-  const seriesIds = new Set(options.series.map((series) => series.id));
+  const seriesIds = new Set(options.seriesIds);
   const intervalMs = maxHz === undefined ? 0 : 1_000 / maxHz;
   const latestOnly = maxHz !== undefined;
   let outbox: Outbox = createOutbox({ latestOnly, start: options.position });
@@ -80,10 +81,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       outbox.push(seriesId, timeUs, values[i] ?? 0, qualities[i] ?? 0);
       any = true;
     }
-    if (any) {
-      outbox.reached(position);
-      waiting = true;
-    }
+    if (any) outbox.reached(position);
+    waiting ||= any;
   }
 
   return {
@@ -128,6 +127,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       }
       return batch;
     },
+    isPaced: latestOnly,
     dueMs: () => (held !== undefined || !waiting ? undefined : sentMs + intervalMs),
     conflate: () => outbox.conflate(),
     get behind() {

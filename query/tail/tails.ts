@@ -1,5 +1,4 @@
 // Live tails: WebSockets and event streams over the same sessions.
-import { pack, unpack } from 'msgpackr';
 import type { Clock } from '../../lib/clock.ts';
 import { TailraceError } from '../../lib/errors.ts';
 import type { Feed } from '../../lib/feed/feed.ts';
@@ -16,28 +15,28 @@ import type { Admission, Limits } from '../limits/limits.ts';
 import type { ReaderOf } from '../range/queued-reader.ts';
 import type { RangeSources } from '../range/read.ts';
 import { factsOf } from '../routes/facts.ts';
+import { type Cohorts, createCohorts } from './cohorts.ts';
 import { createFinder, type Finder } from './complete.ts';
 import { CLOSE, type Transport } from './connection.ts';
-import { FRAME_MAX_BYTES, type ServerFrame } from './frames.ts';
+import type { ServerFrame } from './frames.ts';
 import { createHub, type Hub } from './hub.ts';
 import { createRechecks, type Rechecks } from './rechecks.ts';
 import type { Opening } from './right.ts';
 import { openSession, type Session } from './session.ts';
-import { isSnapshot } from './snapshot.ts';
 import { streamRoute } from './stream.ts';
+import { decodeFrame, encodeFrame, PROTOCOLS, type Protocol } from './wire.ts';
 
 /** Connections of one process. */
 const CONNECTIONS_MAX = 10_000;
 /** Paced frames, expiry and stalls are looked at so often. */
 const TICK_MS = 50;
 const CLOSE_REASON_MAX_BYTES = 123;
-const PROTOCOLS = ['tailrace.json', 'tailrace.msgpack'] as const;
-type Protocol = (typeof PROTOCOLS)[number];
 
 export interface TailServices extends Pick<RangeSources, 'feed'> {
   readonly readerOf: ReaderOf;
   readonly catalogue: Catalogue;
   readonly hub: Hub;
+  readonly cohorts: Cohorts;
   readonly authority: Authority;
   readonly rechecks: Rechecks;
   readonly finder: Finder;
@@ -68,6 +67,8 @@ export interface TailsOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly feed: Feed;
+  /** Sends a frame to all sockets that are subscribed to a topic. */
+  readonly publish: (topic: string, data: string | Uint8Array) => void;
 }
 
 function chooseProtocol(header: string | undefined): Protocol | undefined {
@@ -78,25 +79,6 @@ function chooseProtocol(header: string | undefined): Protocol | undefined {
   throw new TailraceError('bad_request', `The subprotocols are ${PROTOCOLS.join(' and ')}.`);
 }
 
-function encode(frame: ServerFrame, protocol: Protocol): string | Uint8Array {
-  if (protocol === 'tailrace.msgpack') return pack(isSnapshot(frame) ? frame.toValue() : frame);
-  return isSnapshot(frame) ? frame.toText() : JSON.stringify(frame);
-}
-
-/** @throws TailraceError `frame_too_large`, `bad_frame`. */
-function decode(data: Uint8Array, protocol: Protocol): unknown {
-  if (data.length > FRAME_MAX_BYTES) {
-    throw new TailraceError('frame_too_large', `A frame may have ${FRAME_MAX_BYTES} bytes.`);
-  }
-  try {
-    if (protocol === 'tailrace.msgpack') return unpack(data);
-    return JSON.parse(Buffer.from(data).toString());
-  } catch {
-    const form = protocol === 'tailrace.msgpack' ? 'MessagePack' : 'JSON';
-    throw new TailraceError('bad_frame', `The frame is not ${form}.`);
-  }
-}
-
 function socketTransport(
   socket: SocketEnd,
   protocol: Protocol,
@@ -104,14 +86,19 @@ function socketTransport(
   charge: Admission['charge'],
 ): Transport {
   function send(frame: ServerFrame): void {
-    const data = encode(frame, protocol);
+    const data = encodeFrame(frame, protocol);
     charge(Buffer.byteLength(data));
     socket.send(data);
   }
 
   return {
     protocol: 'websocket',
-    ...{ origin, send },
+    ...{ origin, send, charge },
+    topics: {
+      wire: protocol,
+      subscribe: (topic) => socket.subscribe(topic),
+      unsubscribe: (topic) => socket.unsubscribe(topic),
+    },
     unsentBytes: () => socket.bufferedBytes(),
     close(code, detail) {
       send({ type: 'bye', code, detail });
@@ -141,7 +128,7 @@ function handlerOf(
     message(data) {
       charge(data.length);
       try {
-        const frame = decode(data, protocol);
+        const frame = decodeFrame(data, protocol);
         session
           .receive(frame)
           .catch((cause: unknown) => log.error({ err: cause }, 'a tail failed'));
@@ -154,11 +141,8 @@ function handlerOf(
   };
 }
 
-/** Begins to follow the feed for tails. */
-export async function createTails(options: TailsOptions): Promise<Tails> {
-  const { authority, limits, clock, log, metrics, catalogue, feed, readerOf } = options;
-  const hub = await createHub({ feed, catalogue, clock, log });
-  const counters = {
+function createCounters(metrics: Metrics): TailServices['counters'] {
+  return {
     delivered: metrics.counter('tailrace_tail_delivered_total', 'points sent to tails'),
     dropped: metrics.counter(
       'tailrace_tail_dropped_total',
@@ -170,12 +154,23 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
       DURATION_BUCKETS_S,
     ),
   };
+}
+
+/** Begins to follow the feed for tails. */
+export async function createTails(options: TailsOptions): Promise<Tails> {
+  const { authority, limits, clock, log, metrics, catalogue, feed, readerOf, publish } = options;
+  const hub = await createHub({ feed, catalogue, clock, log });
+  const counters = createCounters(metrics);
   const { policy, revocations } = authority;
   const connectionsMax = CONNECTIONS_MAX;
   const rechecks = createRechecks({ policy, revocations, connectionsMax, metrics, log });
   const finder = createFinder(catalogue, metrics);
+  const cohorts = createCohorts({
+    ...{ hub, rechecks, publish, counters, connectionsMax, clock, metrics },
+  });
+  hub.beforeEach((nowMs) => cohorts.settle(nowMs));
   const services: TailServices = {
-    ...{ hub, authority, limits, rechecks, finder, clock, log, counters },
+    ...{ hub, cohorts, authority, limits, rechecks, finder, clock, log, counters },
     ...{ catalogue, readerOf, feed },
   };
   const sessions = new Set<Session>();
