@@ -8,9 +8,12 @@ import { build } from 'esbuild';
 process.chdir(fileURLToPath(new URL('.', import.meta.url)));
 
 rmSync('dist', { recursive: true, force: true });
-execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
-  stdio: 'inherit',
-});
+// The client is for programs of others, so that it comes with its types.
+for (const project of ['tsconfig.build.json', 'client/tsconfig.json']) {
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
+    stdio: 'inherit',
+  });
+}
 
 for (const asset of [
   'sql/migrations',
