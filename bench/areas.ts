@@ -31,6 +31,12 @@ export const AREAS: readonly Area[] = [
     open: async (context) => (await import('./cases/policy.ts')).openPolicyArea(context),
   },
   {
+    name: 'tail',
+    about:
+      'fan-out to live tails, against a naive one and uWebSockets.js alone; latency, memory, stalled readers',
+    open: async (context) => (await import('./cases/tail.ts')).openTail(context),
+  },
+  {
     name: 'micro',
     about: 'single modules, against the least that their work could cost',
     open: async (context) => (await import('./micro/area.ts')).openMicro(context),

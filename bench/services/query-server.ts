@@ -35,11 +35,15 @@ export interface BenchServer {
   readonly revocations: Revocations;
 }
 
-/** Starts it on a port of the system's choice, with the shipped policy unless given; it stops with the area. */
+/**
+ * Starts it on a port of the system's choice, with the shipped policy unless given, and limits as they are by default
+ * but for what the environment says; it stops with the area.
+ */
 export async function startBenchServer(
   { database, feed, metrics, catalogue }: Ground,
   { log, lifecycle }: BenchContext,
   given?: Policy,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<BenchServer> {
   const clock = systemClock;
   const folder = await mkdtemp(join(tmpdir(), 'tailrace-bench-key-'));
@@ -57,7 +61,7 @@ export async function startBenchServer(
       ...{ host: '127.0.0.1', port: 0, catalogue, latest, feed, tokens, clock, log, metrics },
       rangeReader: createRangeReader({ database, feed, metrics }),
       policy: given ?? (await loadPolicy({ metrics, log, clock })),
-      limits: amountsOf(readConfig({})),
+      limits: amountsOf(readConfig(environment)),
       corsOrigins: [],
       readiness: async () => ({}),
     }),

@@ -1,0 +1,186 @@
+// Live tails: what the fan-out of points to hundreds and thousands of subscribers costs a core of the server, how soon
+// they come, what an idle subscriber takes, and what readers that never read cost the others. Readings are appended to
+// the feed in the server's process, as the writer does after COMMIT; broker and database have no part in it.
+import type { BenchCase, BenchContext, OpenArea, Target } from '../case.ts';
+import { createSeries, prepareGround } from '../setup.ts';
+import { percentile } from '../statistics.ts';
+import type { Load, Pattern, Shape } from '../tail/load.ts';
+import type { ServerKind } from '../tail/messages.ts';
+import { type Crowd, createRounds, type Rounds, type TailRound } from '../tail/rounds.ts';
+
+interface Workload extends Shape {
+  readonly recordsPerS: number;
+  readonly isQuick: boolean;
+}
+
+/** 1,000 to 50,000 readings/s; a record of the feed is what one COMMIT brought. */
+const WORKLOADS: readonly Workload[] = [
+  { pattern: 'one', subscribers: 200, readings: 5, recordsPerS: 2_000, isQuick: true },
+  { pattern: 'one', subscribers: 2_000, readings: 5, recordsPerS: 200, isQuick: true },
+  { pattern: 'one', subscribers: 10_000, readings: 20, recordsPerS: 50, isQuick: false },
+  { pattern: 'many', subscribers: 200, readings: 100, recordsPerS: 500, isQuick: true },
+  { pattern: 'many', subscribers: 2_000, readings: 20, recordsPerS: 1_000, isQuick: true },
+  { pattern: 'many', subscribers: 10_000, readings: 50, recordsPerS: 1_000, isQuick: false },
+];
+const STALLED: Workload = {
+  ...{ pattern: 'one', subscribers: 2_000, readings: 20, recordsPerS: 50, isQuick: true },
+};
+const STALLED_SHARE = 0.01;
+const SECONDS = { quick: 0.15, full: 5 } as const;
+/** The subscribers are on the same machine: latency is measured at a load that leaves them room. */
+const LATENCY_LOAD_MAX = 0.25;
+const SERIES = 10_000;
+
+/** Ratios for frames by pattern; ms; KB; a p99 within a fifth. */
+const TARGETS = {
+  naive: { one: { kind: 'ratio', min: 20 }, many: { kind: 'ratio', min: 1.5 } },
+  latency: { kind: 'value', max: 30 },
+  memory: { kind: 'value', max: 10 },
+  stalled: { kind: 'ratio', min: 0.8 },
+} as const satisfies Record<string, Target | Record<Pattern, Target>>;
+
+type Measure = () => Promise<TailRound>;
+type Figure = (round: TailRound) => number;
+
+/** Gives each figure the same rounds: the n-th time that a figure is asked for it is of the n-th round. */
+function share(measure: Measure): (figure: Figure) => () => Promise<number> {
+  const rounds: TailRound[] = [];
+  return (figure) => {
+    let next = 0;
+    return async () => {
+      const at = next++;
+      rounds[at] ??= await measure();
+      return figure(rounds[at]);
+    };
+  };
+}
+
+const latencyOf =
+  (fraction: number): Figure =>
+  ({ latenciesMs }) =>
+    percentile(latenciesMs, fraction);
+
+const CEILINGS = {
+  naive: 'ws and JSON for each socket',
+  publish: 'publish of uWebSockets.js, frames of the same bytes',
+} as const;
+
+interface Bench {
+  readonly context: BenchContext;
+  readonly rounds: Rounds;
+}
+
+function loadOf({ recordsPerS }: Workload, { quick }: BenchContext, part = 1): Load {
+  const pace = Math.max(1, Math.round(recordsPerS * part));
+  const seconds = SECONDS[quick ? 'quick' : 'full'];
+  return { recordsPerS: pace, records: Math.max(20, Math.round(pace * seconds)) };
+}
+
+const nameOf = ({ pattern, subscribers }: Workload): string =>
+  `${pattern === 'one' ? 'one to many' : 'many to many'}, ${subscribers}`;
+
+function throughputCases(workload: Workload, { context, rounds }: Bench): BenchCase[] {
+  const crowd: Crowd = { shape: workload, stalledShare: 0 };
+  const shared = (kind: ServerKind) =>
+    share(() => rounds.measure(kind, crowd, loadOf(workload, context)));
+  const ours = shared('tailrace');
+  const ceilings = { naive: shared('naive'), publish: shared('publish') };
+  const figures = [
+    { what: 'frames', of: (round: TailRound) => round.framesPerCpuS },
+    { what: 'points', of: (round: TailRound) => round.pointsPerCpuS },
+  ] as const;
+  return (['naive', 'publish'] as const).flatMap((kind) =>
+    figures.map(({ what, of }): BenchCase => {
+      const target = kind === 'naive' && what === 'frames' ? TARGETS.naive[workload.pattern] : null;
+      return {
+        name: `tail/${nameOf(workload)}: ${what} beside ${kind}`,
+        unit: `${what}/s a core`,
+        better: 'more',
+        ...(target === null ? {} : { target }),
+        run: ours(of),
+        ceiling: { name: CEILINGS[kind], run: ceilings[kind](of) },
+      };
+    }),
+  );
+}
+
+function latencyCases(workload: Workload, { context, rounds }: Bench): BenchCase[] {
+  const crowd: Crowd = { shape: workload, stalledShare: 0 };
+  const load = loadOf(workload, context, LATENCY_LOAD_MAX);
+  const ours = share(() => rounds.measure('tailrace', crowd, load));
+  const ceiling = share(() => rounds.measure('publish', crowd, load));
+  return [
+    { name: 'p50', fraction: 0.5 },
+    { name: 'p99', fraction: 0.99, target: TARGETS.latency },
+  ].map(
+    ({ name, fraction, ...target }): BenchCase => ({
+      name: `tail/${nameOf(workload)}: publish to receive ${name}`,
+      unit: 'ms',
+      better: 'less',
+      ...target,
+      run: ours(latencyOf(fraction)),
+      ceiling: { name: CEILINGS.publish, run: ceiling(latencyOf(fraction)) },
+    }),
+  );
+}
+
+/** The same points to the same crowd, with and without those who do not read; both stay open. */
+function stalledCase(context: BenchContext, withStalled: Rounds, without: Rounds): BenchCase {
+  const load = loadOf(STALLED, context);
+  const p99 = latencyOf(0.99);
+  return {
+    name: `tail/${nameOf(STALLED)}, 1 % stalled: publish to receive p99`,
+    unit: 'ms',
+    better: 'less',
+    target: TARGETS.stalled,
+    run: async () =>
+      p99(
+        await withStalled.measure(
+          'tailrace',
+          { shape: STALLED, stalledShare: STALLED_SHARE },
+          load,
+        ),
+      ),
+    ceiling: {
+      name: 'nobody stalled',
+      run: async () =>
+        p99(await without.measure('tailrace', { shape: STALLED, stalledShare: 0 }, load)),
+    },
+  };
+}
+
+function memoryCase(workload: Workload, { rounds }: Bench): BenchCase {
+  const kilobytes = async (kind: ServerKind): Promise<number> =>
+    (await rounds.memory(kind, workload)) / 1_024;
+  return {
+    name: `tail/${nameOf(workload)}: memory of an idle subscriber`,
+    unit: 'KB',
+    better: 'less',
+    target: TARGETS.memory,
+    once: true,
+    run: () => kilobytes('tailrace'),
+    ceiling: { name: 'uWebSockets.js alone', run: () => kilobytes('publish') },
+  };
+}
+
+/** Makes the series; servers and subscribers are started by the first case that needs them. */
+export async function openTail(context: BenchContext): Promise<OpenArea> {
+  const ground = await prepareGround(context);
+  const seriesIds = await createSeries(ground, SERIES, (Date.now() - 86_400_000) * 1_000);
+  const openRounds = (): Rounds => createRounds(ground, seriesIds, context);
+  const bench: Bench = { context, rounds: openRounds() };
+  const workloads = WORKLOADS.filter(({ isQuick }) => isQuick || !context.quick);
+  const largest = workloads.at(-1)!;
+  return {
+    cases: [
+      ...workloads.flatMap((workload) => [
+        ...throughputCases(workload, bench),
+        ...latencyCases(workload, bench),
+      ]),
+      memoryCase({ ...largest, pattern: 'one' }, bench),
+      memoryCase(largest, bench),
+      stalledCase(context, openRounds(), openRounds()),
+    ],
+    versions: ground.versions,
+  };
+}
