@@ -1,7 +1,7 @@
 // Keeps one subscription: connects, subscribes, and comes back where it left off, until it is stopped or refused.
 import type { FrameQueue } from './frame-queue.ts';
 import type { Frame } from './frames.ts';
-import { isSignOfLife, type Line, openLine, type SocketClass } from './line.ts';
+import { type Line, openLine, type SocketClass } from './line.ts';
 import { meaningOf, TailError } from './refusal.ts';
 import { createRenewal } from './renewal.ts';
 import { bringsSnapshot, type Resume, resumeAfter } from './resume.ts';
@@ -13,6 +13,8 @@ export interface Follower {
   start(): void;
   /** Tries again now, where it is offline. */
   retry(): void;
+  /** Brings a newer token, where there is one. */
+  renew(): void;
   stop(): void;
 }
 
@@ -33,7 +35,10 @@ export function createFollower(options: FollowerOptions): Follower {
   const renewal = createRenewal(options.token);
   let state: TailState = FIRST_STATE;
   let resume: Resume = { cursor: options.since, pending: undefined };
+  const urls = [options.url].flat();
   let line: Line | undefined;
+  /** Connections that were made or tried. */
+  let dialled = 0;
   let unknown = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -57,10 +62,15 @@ export function createFollower(options: FollowerOptions): Follower {
 
   function dial(): void {
     unknown = 0;
+    const url = urls[dialled % urls.length] ?? '';
+    dialled += 1;
     line = openLine({
-      ...{ ...options, frame: arrived },
+      ...{ ...options, url, frame: arrived },
       opened: () => line?.send(subscribeFrame(options, resume)),
-      ended: (reason, code, isFinal) => (isFinal ? fail(String(code), reason) : lose(reason)),
+      ended({ reason, code, problem, isFinal }) {
+        if (isFinal) fail(new TailError(String(code), reason, problem));
+        else lose(reason);
+      },
     });
   }
 
@@ -75,18 +85,18 @@ export function createFollower(options: FollowerOptions): Follower {
     hangUp({ kind: 'lost', reason, spread: Math.random() });
   }
 
-  function fail(code: string, detail: string): void {
-    hangUp({ kind: 'end', reason: detail });
-    queue.end(new TailError(code, detail));
+  function fail(error: TailError): void {
+    hangUp({ kind: 'end', reason: error.message });
+    queue.end(error);
   }
 
   function arrived(frame: Frame, size: number): void {
-    if (isSignOfLife(frame)) return;
     resume = resumeAfter(resume, frame, wantsSnapshot);
     queue.put({ frame, size, cursor: resume.cursor });
-    const event = eventOf(frame, wantsSnapshot);
+    const event = eventOf(frame, options);
     if (event !== undefined) tell(event);
-    if (frame.type === 'warning' && frame.code === 'token_expiring' && line) renewal.begin(line);
+    if (frame.type === 'warning' && frame.code === 'token_expiring' && line)
+      renewal.begin(line, 'until newer');
     if (frame.type === 'error') failed(frame);
     if (queue.isFull && line !== undefined) lose('The reader does not take what comes.');
   }
@@ -95,7 +105,7 @@ export function createFollower(options: FollowerOptions): Follower {
     const meaning = meaningOf(error, ID);
     if (meaning === 'without a series') unknown += 1;
     const isNone = unknown > 0 && unknown === new Set(options.series?.map(String)).size;
-    if (meaning === 'final' || isNone) fail(error.code, error.detail);
+    if (meaning === 'final' || isNone) fail(new TailError(error.code, error.detail));
     else if (meaning === 'lost') lose(error.detail);
   }
 
@@ -108,6 +118,9 @@ export function createFollower(options: FollowerOptions): Follower {
       onState?.(state);
     },
     retry,
+    renew() {
+      if (line !== undefined) renewal.begin(line, 'once');
+    },
     stop() {
       hangUp({ kind: 'end', reason: 'It was stopped.' });
       queue.clear();
@@ -117,17 +130,19 @@ export function createFollower(options: FollowerOptions): Follower {
 }
 
 /** What a frame means for the state. */
-function eventOf(frame: Frame, wantsSnapshot: boolean): TailEvent | undefined {
+function eventOf(frame: Frame, { snapshot, maxHz }: TailOptions): TailEvent | undefined {
   switch (frame.type) {
     case 'subscribed': {
-      const isCaughtUp = frame.recovered !== true && !bringsSnapshot(frame, wantsSnapshot);
+      const isCaughtUp = frame.recovered !== true && !bringsSnapshot(frame, snapshot !== undefined);
       return { kind: 'subscribed', isCaughtUp };
     }
     case 'snapshot':
       return { kind: 'caught up' };
     case 'data':
+      // Whoever asked for less than all points is not slow.
+      return { kind: frame.dropped > 0 && maxHz === undefined ? 'summary' : 'data' };
     case 'summary':
-      return { kind: frame.type };
+      return { kind: 'summary' };
     default:
       return undefined;
   }

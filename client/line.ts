@@ -16,6 +16,17 @@ export interface Socket {
 
 export type SocketClass = new (url: string, protocol: string) => Socket;
 
+/** How a line ended. */
+export interface LineEnd {
+  readonly reason: string;
+  /** A close code, an HTTP status, or 0 where this side ended it: it was silent, or never came to be. */
+  readonly code: number;
+  /** The server's own code for an HTTP status. */
+  readonly problem?: string | undefined;
+  /** Trying again would not help. */
+  readonly isFinal: boolean;
+}
+
 export interface LineOptions {
   /** Of the server, `http:` or `https:`. */
   readonly url: string;
@@ -26,31 +37,25 @@ export interface LineOptions {
   readonly opened: () => void;
   /** `size` is in characters. */
   readonly frame: (frame: Frame, size: number) => void;
-  /** The end, told once, unless it was closed from here. `isFinal` where trying again would not help. */
-  readonly ended: (reason: string, code: number, isFinal: boolean) => void;
+  /** The end, told once, unless it was closed from here. */
+  readonly ended: (end: LineEnd) => void;
 }
 
 export interface Line {
   /** The token that it was opened with, or brought last. */
   token: string | undefined;
-  /** Sends where it is open, and does nothing where it is not. */
-  send(frame: object): void;
+  /** Sends where it is open, and does nothing where it is not. Says whether it was. */
+  send(frame: object): boolean;
   close(): void;
 }
 
 const OPEN = 1;
 const NOT_ALLOWED = 4403;
-/** Of a line that ends on this side: it was silent, or never came to be. */
-const NO_CLOSE_CODE = 0;
-/**
- * The cheapest frame that is answered: that an id has to be a text. Pings are not for browsers to send or see, and this
- * one is not counted among what its sender may ask for.
- */
-const SIGN_OF_LIFE = { type: 'unsubscribe', id: '' };
+const UNAUTHORIZED = 401;
 
-/** True for an answer to the sign of life. */
-export function isSignOfLife(frame: Frame): boolean {
-  return frame.type === 'error' && frame.id === '';
+/** Whether a frame answers a token that was brought. */
+function answersToken(frame: Frame): boolean {
+  return frame.type === 'reauthed' || (frame.type === 'error' && frame.id === undefined);
 }
 
 /** An answer that will be the same the next time. */
@@ -65,17 +70,25 @@ export function openLine(options: LineOptions): Line {
   let socket: Socket | undefined;
   let heardMs = performance.now();
   let askedMs: number | undefined;
+  /** An answer is to come that nobody else asked for. */
+  let isAnswerDue = false;
   const watching = setInterval(watch, silenceMs / 4);
 
   function watch(): void {
     const nowMs = performance.now();
     // Asked first and then waited for: timers of a page in the background come late, and prove nothing.
     if (askedMs !== undefined && nowMs - askedMs > silenceMs / 2) {
-      end('The server is silent.', NO_CLOSE_CODE);
+      end({ reason: 'The server is silent.', code: 0, isFinal: false });
     } else if (askedMs === undefined && nowMs - heardMs > silenceMs) {
       askedMs = nowMs;
-      line.send(SIGN_OF_LIFE);
+      // Browsers neither send nor show pings. Whether the token still holds is a question that is always answered.
+      isAnswerDue = line.send({ type: 'reauth', token: line.token });
     }
+  }
+
+  function heard(): void {
+    heardMs = performance.now();
+    askedMs = undefined;
   }
 
   function close(): void {
@@ -91,14 +104,20 @@ export function openLine(options: LineOptions): Line {
     else socket.close();
   }
 
-  function end(reason: string, code: number, isFinal = false): void {
+  function end(how: LineEnd): void {
     if (gone.signal.aborted) return;
     close();
-    options.ended(reason, code, isFinal);
+    options.ended(how);
+  }
+
+  function arrived(text: string): void {
+    heard();
+    const frame = JSON.parse(text) as Frame;
+    if (isAnswerDue && answersToken(frame)) isAnswerDue = false;
+    else options.frame(frame, text.length);
   }
 
   function connect(ticket: string): void {
-    if (gone.signal.aborted) return;
     const address = new URL(`/v1/tail?ticket=${encodeURIComponent(ticket)}`, url);
     address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
     socket = new options.WebSocket(address.href, 'tailrace.json');
@@ -106,44 +125,52 @@ export function openLine(options: LineOptions): Line {
       heard();
       options.opened();
     };
-    socket.onmessage = ({ data }: { readonly data: unknown }) => {
-      heard();
-      const text = String(data);
-      options.frame(JSON.parse(text) as Frame, text.length);
-    };
+    socket.onmessage = ({ data }: { readonly data: unknown }) => arrived(String(data));
     socket.onerror = () => undefined;
     socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
-      end(reason || 'The connection was lost.', code, code === NOT_ALLOWED);
+      end({ reason: reason || 'The connection was lost.', code, isFinal: code === NOT_ALLOWED });
     };
-  }
-
-  function heard(): void {
-    heardMs = performance.now();
-    askedMs = undefined;
   }
 
   async function openWithTicket(): Promise<void> {
     const token = await options.token();
     line.token = token;
-    const response = await fetch(new URL('/v1/tickets', url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}` },
-      signal: gone.signal,
-    });
-    const body = (await response.json()) as { readonly ticket?: string; readonly detail?: string };
-    if (body.ticket !== undefined) connect(body.ticket);
-    else end(body.detail ?? 'The server refused.', response.status, isRefusal(response.status));
+    const answer = await askTicket(url, token, gone.signal);
+    if (gone.signal.aborted) return;
+    if (typeof answer === 'string') connect(answer);
+    // Refused for a token that was renewed meanwhile: trying again helps.
+    else if (answer.code === UNAUTHORIZED && (await options.token()) !== token) {
+      end({ ...answer, isFinal: false });
+    } else end(answer);
   }
 
   const line: Line = {
     token: undefined,
     send(frame) {
-      if (socket?.readyState === OPEN) socket.send(JSON.stringify(frame));
+      if (socket?.readyState !== OPEN) return false;
+      socket.send(JSON.stringify(frame));
+      return true;
     },
     close,
   };
   openWithTicket().catch((cause: unknown) => {
-    end(cause instanceof Error ? cause.message : String(cause), NO_CLOSE_CODE);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    end({ reason, code: 0, isFinal: false });
   });
   return line;
+}
+
+/** A ticket for a token, or why there is none. Rejects where the server cannot be reached. */
+async function askTicket(
+  url: string,
+  token: string,
+  signal: AbortSignal,
+): Promise<string | LineEnd> {
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(new URL('/v1/tickets', url), { method: 'POST', headers, signal });
+  const body = (await answer.json()) as Partial<Record<'ticket' | 'detail' | 'code', string>>;
+  if (body.ticket !== undefined) return body.ticket;
+  const { status } = answer;
+  const reason = body.detail ?? 'The server refused.';
+  return { reason, code: status, problem: body.code, isFinal: isRefusal(status) };
 }

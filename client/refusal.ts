@@ -3,11 +3,14 @@
 /** Why a tail ended that nobody ended: `code` is a close code, an HTTP status, or the code of an error frame. */
 export class TailError extends Error {
   readonly code: string;
+  /** Of an HTTP status, the server's own code, such as `token_expired`; undefined where it gave none. */
+  readonly problem: string | undefined;
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, problem?: string) {
     super(message);
     this.name = 'TailError';
     this.code = code;
+    this.problem = problem;
   }
 }
 

@@ -5,7 +5,7 @@ export type TailState =
   /** Subscribed; the snapshot, or what was missed, is on its way. */
   | { readonly kind: 'catching up' }
   | { readonly kind: 'live' }
-  /** The server sends summaries, because this client cannot keep up or may not see more. */
+  /** The server sends summaries, or only the newest points: this client cannot keep up or may not see more. */
   | { readonly kind: 'summaries' }
   | {
       readonly kind: 'offline';

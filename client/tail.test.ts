@@ -168,14 +168,15 @@ describe('a tail', () => {
     let asked = 0;
     class Counting extends WebSocket {
       override send(data: string): void {
-        if (data.includes('unsubscribe')) asked += 1;
+        if (data.includes('reauth')) asked += 1;
         super.send(data);
       }
     }
-    const { states } = follow({ series: [name], silenceMs: 100, WebSocket: Counting });
+    const { states, frames } = follow({ series: [name], silenceMs: 100, WebSocket: Counting });
     // Each of them was answered: otherwise there would be no next one.
     await until(() => asked >= 3);
     expect(states).not.toContain('offline');
+    expect(frames.map(({ type }) => type)).toEqual(['subscribed', 'snapshot']);
   });
 
   it('leaves a line that is dead', async () => {

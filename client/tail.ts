@@ -9,8 +9,8 @@ import type { TailState } from './tail-state.ts';
 type Parameter = string | number | readonly (string | number)[];
 
 interface CommonOptions {
-  /** Of the server: `https://tailrace.example`. */
-  readonly url: string;
+  /** Of the server: `https://tailrace.example`. Of several each is tried in turn. */
+  readonly url: string | readonly string[];
   /** Asked for at each connection, and shortly before the one in use is over. */
   readonly token: () => string | Promise<string>;
   /** Range parameters of the history to begin with, as `/v1/range` has them: `{ start: 'now-1h', points: 'raw' }`. */
@@ -39,6 +39,8 @@ export interface Tail extends AsyncIterable<Frame> {
   readonly cursor: string | undefined;
   /** Tries again now, where it is offline. */
   retry(): void;
+  /** Asks for the token now, and goes on under it where it is another. */
+  renew(): void;
 }
 
 /** What waits for a slow reader, in characters of JSON. */
@@ -84,6 +86,7 @@ export function tail(options: TailOptions): Tail {
       return handedOn;
     },
     retry: follower.retry,
+    renew: follower.renew,
     [Symbol.asyncIterator]: () => iterator,
   };
 }
