@@ -67,9 +67,9 @@ export function createFollower(options: FollowerOptions): Follower {
     line = openLine({
       ...{ ...options, url, frame: arrived },
       opened: () => line?.send(subscribeFrame(options, resume)),
-      ended({ reason, code, problem, isFinal }) {
+      ended({ reason, code, problem, isFinal, silentMs }) {
         if (isFinal) fail(new TailError(String(code), reason, problem));
-        else lose(reason);
+        else lose(reason, silentMs);
       },
     });
   }
@@ -81,8 +81,8 @@ export function createFollower(options: FollowerOptions): Follower {
     tell(event);
   }
 
-  function lose(reason: string): void {
-    hangUp({ kind: 'lost', reason, spread: Math.random() });
+  function lose(reason: string, silentMs = 0): void {
+    hangUp({ kind: 'lost', reason, silentMs, spread: Math.random() });
   }
 
   function fail(error: TailError): void {

@@ -25,6 +25,8 @@ export interface LineEnd {
   readonly problem?: string | undefined;
   /** Trying again would not help. */
   readonly isFinal: boolean;
+  /** For so long nothing was heard before it was given up; absent where the end itself was told. */
+  readonly silentMs?: number;
 }
 
 export interface LineOptions {
@@ -78,7 +80,8 @@ export function openLine(options: LineOptions): Line {
     const nowMs = performance.now();
     // Asked first and then waited for: timers of a page in the background come late, and prove nothing.
     if (askedMs !== undefined && nowMs - askedMs > silenceMs / 2) {
-      end({ reason: 'The server is silent.', code: 0, isFinal: false });
+      const silentMs = nowMs - heardMs;
+      end({ reason: 'The server is silent.', code: 0, isFinal: false, silentMs });
     } else if (askedMs === undefined && nowMs - heardMs > silenceMs) {
       askedMs = nowMs;
       // Browsers neither send nor show pings. Whether the token still holds is a question that is always answered.

@@ -7,7 +7,7 @@ const STATES: readonly TailState[] = [
   { kind: 'catching up' },
   { kind: 'live' },
   { kind: 'summaries' },
-  { kind: 'offline', attempt: 3, reason: 'cut', retryInMs: 5 },
+  { kind: 'offline', attempt: 3, reason: 'cut', silentMs: 0, retryInMs: 5 },
   { kind: 'ended', reason: 'over' },
 ];
 const EVENTS: readonly TailEvent[] = [
@@ -16,7 +16,7 @@ const EVENTS: readonly TailEvent[] = [
   { kind: 'caught up' },
   { kind: 'data' },
   { kind: 'summary' },
-  { kind: 'lost', reason: 'cut', spread: 0.5 },
+  { kind: 'lost', reason: 'cut', silentMs: 0, spread: 0.5 },
   { kind: 'retry' },
   { kind: 'end', reason: 'stopped' },
 ];
@@ -52,7 +52,7 @@ describe('the states of a tail', () => {
         fc.integer({ min: 0, max: 5_000 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (attempt, spread) => {
-          const lost = { kind: 'lost', reason: 'cut', spread } as const;
+          const lost = { kind: 'lost', reason: 'cut', silentMs: 0, spread } as const;
           const state = nextTailState({ kind: 'connecting', attempt }, lost);
           if (state.kind !== 'offline') throw new Error(state.kind);
           const longestMs = Math.min(30_000, 500 * 2 ** Math.min(attempt, 16));
@@ -66,7 +66,7 @@ describe('the states of a tail', () => {
   });
 
   it('count attempts until one comes to a subscription', () => {
-    const lost = { kind: 'lost', reason: 'cut', spread: 1 } as const;
+    const lost = { kind: 'lost', reason: 'cut', silentMs: 0, spread: 1 } as const;
     let state = FIRST_STATE;
     for (let i = 0; i < 3; i += 1) {
       state = nextTailState(nextTailState(state, lost), { kind: 'retry' });

@@ -12,6 +12,8 @@ export type TailState =
       /** Attempts in a row that did not come to a subscription. */
       readonly attempt: number;
       readonly reason: string;
+      /** For so long nothing had been heard when the connection was given up. */
+      readonly silentMs: number;
       readonly retryInMs: number;
     }
   | { readonly kind: 'ended'; readonly reason: string };
@@ -23,7 +25,12 @@ export type TailEvent =
   | { readonly kind: 'data' }
   | { readonly kind: 'summary' }
   /** The connection ended, or could not be made. `spread` is a random number from 0 to 1. */
-  | { readonly kind: 'lost'; readonly reason: string; readonly spread: number }
+  | {
+      readonly kind: 'lost';
+      readonly reason: string;
+      readonly silentMs: number;
+      readonly spread: number;
+    }
   | { readonly kind: 'retry' }
   | { readonly kind: 'end'; readonly reason: string };
 
@@ -75,5 +82,6 @@ function offlineAfter(state: TailState, event: TailEvent & { kind: 'lost' }): Ta
   // The exponent is bounded: after a night offline 2 ** attempt would be infinite, and 0 times that no number.
   const longestMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 16));
   const retryInMs = Math.round(longestMs * event.spread);
-  return { kind: 'offline', attempt, reason: event.reason, retryInMs };
+  const { reason, silentMs } = event;
+  return { kind: 'offline', attempt, reason, silentMs, retryInMs };
 }

@@ -22,8 +22,8 @@ export interface Access {
   readonly name: string | undefined;
   /** Finds a token: by the issuer's answer, the one kept in this tab, else the demo's. */
   open(back: Return): Promise<void>;
-  /** The server refused the token; `isOver` where that may be an older one. Says whether there is another. */
-  renew(reason: string, isOver: boolean): Promise<boolean>;
+  /** The server refused the token. Says whether there is another. */
+  renew(reason: string): Promise<boolean>;
   /** The token is about to end: gets another one now. */
   renewEarly(): void;
   /** Keeps a token that was typed in; the page has to be opened anew. */
@@ -39,7 +39,7 @@ export interface Access {
 export interface AccessListener {
   changed(state: AccessState, event: AccessEvent): void;
   /** There is a newer token of the same bearer. */
-  renewed(token: string): void;
+  renewed(): void;
 }
 
 interface Held {
@@ -79,8 +79,8 @@ export function createAccess(listener: AccessListener): Access {
       return held.session?.name;
     },
     open: (back) => open(held, back),
-    renew(reason, isOver) {
-      held.asking ??= another(held, reason, isOver).finally(() => {
+    renew(reason) {
+      held.asking ??= another(held, reason).finally(() => {
         held.asking = undefined;
       });
       return held.asking;
@@ -130,7 +130,7 @@ function renewalListener(held: Held): RenewalListener {
     renewed(tokens) {
       hold(held, tokens);
       tell(held, { kind: 'admitted' });
-      held.listener.renewed(tokens.access);
+      held.listener.renewed();
     },
     ends(tokens, reason) {
       keep(held, tokens);
@@ -180,11 +180,11 @@ async function arrive(
 }
 
 /** Another token after a refusal. A fresh one that is refused would be refused again, were it renewed. */
-async function another(held: Held, reason: string, isOver: boolean): Promise<boolean> {
+async function another(held: Held, reason: string): Promise<boolean> {
   const { session, source } = held;
   if (session !== undefined && source !== undefined) {
     const isFresh = Date.now() < session.renewAtMs;
-    if (isFresh ? isOver : await source.renewal.now()) return true;
+    if (!isFresh && (await source.renewal.now())) return true;
     if (isFresh || held.session?.refresh === undefined) forget(held);
   } else {
     sessionStorage.removeItem(TYPED_KEY);

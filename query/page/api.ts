@@ -26,7 +26,6 @@ export interface Api {
   series(signal?: AbortSignal): Promise<{ series: SeriesInfo[]; complete: boolean }>;
   range(request: RangeQuery, signal?: AbortSignal): Promise<RangeAnswer>;
   latest(ids: readonly number[]): Promise<Latest>;
-  ticket(): Promise<string>;
   me(): Promise<Me>;
 }
 
@@ -96,10 +95,6 @@ export function createApi(token: () => string | undefined): Api {
     latest(ids) {
       const query = new URLSearchParams(ids.map((id): [string, string] => ['series', String(id)]));
       return ask<Latest>(`/v1/latest?${query}`);
-    },
-    async ticket() {
-      const { ticket } = await ask<{ ticket: string }>('/v1/tickets', { method: 'POST' });
-      return ticket;
     },
     me: () => ask<Me>('/v1/me'),
   };

@@ -3,7 +3,7 @@ import { type Access, createAccess } from './access.ts';
 import { accessChanged } from './access-changes.ts';
 import { createAccount } from './account.ts';
 import { type Api, createApi } from './api.ts';
-import { answered, askSoon, askStale, failed, tailChanged } from './asking.ts';
+import { answered, askSoon, askStale, failed, followingChanged } from './asking.ts';
 import { createCatalogue } from './catalogue.ts';
 import { createControls } from './controls.ts';
 import { createData, type Data } from './data.ts';
@@ -11,7 +11,7 @@ import { byId } from './dom.ts';
 import { startFrames } from './frames.ts';
 import { listenToKeys, listenToWheel } from './gestures.ts';
 import { layout } from './layout.ts';
-import { createLines, type Lines } from './lines.ts';
+import { createLines } from './lines.ts';
 import { go, goBack, goLive, moveBy, pointBy, toggle, toggleLive, zoomBy } from './navigation.ts';
 import type { Page } from './page-state.ts';
 import { createPicker } from './picker.ts';
@@ -48,7 +48,7 @@ export async function openPage(): Promise<void> {
 function createPage(): Page {
   const access = createAccess({
     changed: (state, event) => accessChanged(page, state, event),
-    renewed: (token) => page.data.tail.renew(token),
+    renewed: () => page.data.following.renew(),
   });
   const api = createApi(access.token);
   const lines = createLines();
@@ -63,7 +63,7 @@ function createPage(): Page {
     account: accountOf(access, api),
     api,
     lines,
-    data: dataOf(() => page, api, lines),
+    data: dataOf(() => page, { api, lines, token: access.token }),
     catalogue: createCatalogue(
       api,
       {
@@ -98,13 +98,13 @@ function createPage(): Page {
   return page;
 }
 
-function dataOf(page: () => Page, api: Api, lines: Lines): Data {
-  return createData(api, lines, {
+function dataOf(page: () => Page, from: Parameters<typeof createData>[0]): Data {
+  return createData(from, {
     changed() {
       page().dirty = true;
     },
     loading: (busy) => page().controls.loading(busy),
-    tail: (state) => tailChanged(page(), state),
+    following: (state) => followingChanged(page(), state),
     answered: (answer, tookMs) => answered(page(), answer, tookMs),
     failed: (error) => failed(page(), error),
     stale: () => askStale(page()),
@@ -130,7 +130,7 @@ function controlsOf(page: () => Page): Page['controls'] {
     live: () => toggleLive(page()),
     theme: () => toggleTheme(page()),
     rail: toggleRail,
-    retry: () => page().data.tail.retry(),
+    retry: () => page().data.following.retry(),
   });
 }
 
@@ -154,6 +154,8 @@ function listen(page: Page): void {
   window.addEventListener('pageshow', ({ persisted }) => {
     if (persisted) page.access.cameBack();
   });
+  // The network is back, or a sleeping machine: there is nothing to wait for.
+  window.addEventListener('online', () => page.data.following.retry());
   onSystemTheme(() => {
     page.palette = applyTheme(page.view.theme);
     layout(page);

@@ -1,16 +1,18 @@
 // When the server is asked, and what its answers and refusals do to the page.
 import type { ApiError } from './api.ts';
+import type { FollowState } from './follow-state.ts';
 import { describeBearer, describeObligations, formatLength } from './format.ts';
 import { type Page, windowNow } from './page-state.ts';
-import type { TailState } from './tail-state.ts';
 import { seriesOf } from './view.ts';
 import type { RangeAnswer } from './wire.ts';
 
 /** A gesture that goes on changes the window many times; the server is asked when it rests. */
 export const ASK_REST_MS = 120;
 const ASK_AGAIN_MS = 3_000;
-/** Late readings and full lines are put right by a new answer, this often at most. */
+/** Late readings, gaps and full lines are put right by a new answer, this often at most. */
 const STALE_REST_MS = 2_000;
+/** Whose network does not keep up is not to fill it with answers. */
+const SUMMARIES_REST_MS = 8_000;
 
 /** Asks after a rest; a later wish takes the place of an earlier one. */
 export function askSoon(page: Page, restMs: number): void {
@@ -21,8 +23,10 @@ export function askSoon(page: Page, restMs: number): void {
 
 /** What is shown is no longer all there is. Does not put off a question that is about to be asked. */
 export function askStale(page: Page): void {
-  if (page.asking.atMs !== Number.POSITIVE_INFINITY) return;
-  askSoon(page, Math.max(0, page.asking.askedMs + STALE_REST_MS - performance.now()));
+  const { asking, data } = page;
+  const restMs = data.following.state.kind === 'summaries' ? SUMMARIES_REST_MS : STALE_REST_MS;
+  const atMs = Math.max(performance.now(), asking.askedMs + restMs);
+  if (atMs < asking.atMs) askSoon(page, atMs - performance.now());
 }
 
 function ask(page: Page): void {
@@ -80,23 +84,29 @@ export function failed(page: Page, error: ApiError): void {
   }
 }
 
-/** The live connection is in another state. */
-export function tailChanged(page: Page, state: TailState): void {
-  const { controls } = page;
-  controls.tail(state);
+/** How the page stands to the present has changed. */
+export function followingChanged(page: Page, state: FollowState): void {
+  const { controls, data, catalogue } = page;
+  controls.following(state);
   page.dirty = true;
   if (state.kind === 'offline' && state.attempt > 1) {
-    const text = `Offline: ${state.reason} What is shown is the last that came.`;
+    const text = `Offline: ${state.reason} The charts show what had come until then.`;
     controls.notice('connection', text, 'warn');
   } else if (state.kind === 'live') {
     controls.notice('connection', undefined);
-  } else if (state.kind === 'refused' && (state.code === 403 || state.code === 4403)) {
-    void denied(page, state.reason);
-    // What is still allowed, and whether the token itself is, the next answer says.
-    if (state.code === 4403) page.catalogue.refreshSoon();
+  } else if (state.kind === 'catching up' && data.following.isMissing) {
+    askStale(page);
   } else if (state.kind === 'refused') {
-    void renew(page, state.code === 4401 ? '' : state.reason, state.code === 4401);
+    refused(page, state);
+    // What is still allowed, and whether the token itself is, the next answer says.
+    if (state.code !== '401' && state.code !== '403') catalogue.refreshSoon();
   }
+}
+
+function refused(page: Page, { code, problem, reason }: FollowState & { kind: 'refused' }): void {
+  if (code === '401') void renew(page, problem === 'token_expired' ? '' : reason);
+  else if (code === '403' || code === '4403' || code === 'forbidden') void denied(page, reason);
+  else page.controls.notice('range', reason, 'error');
 }
 
 /** The policy says no: its reason, and to whom it says so. */
@@ -112,8 +122,8 @@ async function denied(page: Page, reason: string): Promise<void> {
 }
 
 /** The token is over or was refused: the issuer or the demo may have another one. */
-async function renew(page: Page, reason: string, isOver = false): Promise<void> {
-  if (!(await page.access.renew(reason, isOver))) return;
+async function renew(page: Page, reason: string): Promise<void> {
+  if (!(await page.access.renew(reason))) return;
   page.catalogue.refreshSoon();
   askSoon(page, ASK_REST_MS);
 }

@@ -1,7 +1,7 @@
 // The bar above the charts: presets, live, status, theme, help and sign-in; and the notices below it.
 import { byId, el, setText } from './dom.ts';
+import { describeFollow, type FollowState } from './follow-state.ts';
 import { formatInstant, formatLength } from './format.ts';
-import type { TailState } from './tail-state.ts';
 import { PRESETS, type Span } from './view.ts';
 
 export interface ControlActions {
@@ -29,7 +29,7 @@ type NoticeKey =
 
 export interface Controls {
   span(span: Span): void;
-  tail(state: TailState): void;
+  following(state: FollowState): void;
   /** Whether nothing can be followed any more, because the session is over. */
   over(isOver: boolean): void;
   loading(busy: boolean): void;
@@ -43,6 +43,8 @@ export interface Controls {
   help(): void;
 }
 
+const TICK_MS = 1_000;
+
 /** Takes the page's bar. */
 export function createControls(actions: ControlActions): Controls {
   const presets = PRESETS.map(({ label, name, spanMs }) => {
@@ -55,12 +57,20 @@ export function createControls(actions: ControlActions): Controls {
   const live = byId('live');
   const help = byId<HTMLDialogElement>('help');
   const notices = new Map<NoticeKey, HTMLElement>();
-  let tail: TailState = { kind: 'off' };
-  let following = true;
+  let state: FollowState = { kind: 'off' };
+  let follows = true;
   let isOver = false;
-  const show = (): void => showTail(tail, isOver ? 'over' : following, actions.retry);
+  let ticking: number | undefined;
+
+  function show(): void {
+    window.clearTimeout(ticking);
+    showStatus(state, isOver ? 'over' : follows);
+    // What is said in seconds is said anew each second.
+    if (state.kind === 'offline') ticking = window.setTimeout(show, TICK_MS);
+  }
 
   live.addEventListener('click', actions.live);
+  byId('retry').addEventListener('click', actions.retry);
   byId('theme').addEventListener('click', actions.theme);
   byId('rail-toggle').addEventListener('click', actions.rail);
   byId('help-open').addEventListener('click', () => help.showModal());
@@ -73,7 +83,7 @@ export function createControls(actions: ControlActions): Controls {
   return {
     span(span) {
       const isLive = span.kind === 'live';
-      following = isLive;
+      follows = isLive;
       show();
       live.classList.toggle('paused', !isLive);
       setText(byId('live-text'), isLive ? 'Pause' : 'Go live');
@@ -82,8 +92,8 @@ export function createControls(actions: ControlActions): Controls {
       }
       setText(byId('span'), isLive ? '' : describeSpan(span));
     },
-    tail(state) {
-      tail = state;
+    following(next) {
+      state = next;
       show();
     },
     over(yes) {
@@ -113,41 +123,13 @@ function describeSpan(span: Span & { kind: 'fixed' }): string {
   return `${tenths(span.startMs)} – ${tenths(span.endMs)} · ${formatLength(span.endMs - span.startMs)}`;
 }
 
-const STATUS: Readonly<Record<TailState['kind'], string>> = {
-  off: 'Paused',
-  connecting: 'Connecting',
-  'catching up': 'Catching up',
-  live: 'Live',
-  summaries: 'Summaries',
-  offline: 'Offline',
-  refused: 'Refused',
-};
-
-function showTail(state: TailState, following: boolean | 'over', retry: () => void): void {
+function showStatus(state: FollowState, following: boolean | 'over'): void {
+  const { word, detail, title } = describeFollow(state, Date.now());
   const status = byId('status');
   status.dataset.state = state.kind.replace(' ', '-');
-  status.title = statusTitle(state);
-  const off = following === 'over' ? 'Session over' : following ? 'Waiting' : STATUS.off;
-  setText(byId('status-text'), state.kind === 'off' ? off : STATUS[state.kind]);
-  const again = byId('retry');
-  again.hidden = state.kind !== 'offline';
-  again.onclick = retry;
-}
-
-function statusTitle(state: TailState): string {
-  switch (state.kind) {
-    case 'off':
-      return 'No readings are followed.';
-    case 'connecting':
-    case 'catching up':
-      return 'What was missed is on its way.';
-    case 'live':
-      return 'Readings are drawn as they are stored.';
-    case 'summaries':
-      return 'Readings come faster than this page or its network takes them; the server sends summaries.';
-    case 'offline':
-      return `${state.reason} Trying again in ${formatLength(state.retryInMs)}.`;
-    case 'refused':
-      return state.reason;
-  }
+  status.title = title;
+  const off = following === 'over' ? 'Session over' : following ? 'Waiting' : word;
+  setText(byId('status-text'), state.kind === 'off' ? off : word);
+  setText(byId('status-detail'), detail);
+  byId('retry').hidden = state.kind !== 'offline' || state.retryAtMs === undefined;
 }

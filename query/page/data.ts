@@ -1,8 +1,8 @@
-// Asking for what the screen shows: one question at a time, a newer one ends the older; the tail goes on from its answer.
+// Asking for what the screen shows: one question at a time, a newer one ends the older; a tail goes on from its answer.
 import { type Api, ApiError } from './api.ts';
+import type { FollowState } from './follow-state.ts';
+import { createFollowing, type Following } from './following.ts';
 import type { Lines } from './lines.ts';
-import { createTail, type Tail } from './tail.ts';
-import type { TailState } from './tail-state.ts';
 import type { RangeAnswer, SeriesInfo } from './wire.ts';
 
 interface Question {
@@ -19,7 +19,7 @@ export interface DataListener {
   /** Something to draw has changed. */
   changed(): void;
   loading(busy: boolean): void;
-  tail(state: TailState): void;
+  following(state: FollowState): void;
   /** The newest answer, or why there is none. */
   answered(answer: RangeAnswer | undefined, tookMs: number): void;
   failed(error: ApiError): void;
@@ -34,19 +34,23 @@ export interface Data {
   ask(question: Question): Promise<void>;
   /** Asks and follows nothing until the next question. */
   rest(): void;
-  readonly tail: Tail;
+  readonly following: Following;
 }
 
 /** Makes a source of data for `lines`. */
-export function createData(api: Api, lines: Lines, listener: DataListener): Data {
+export function createData(
+  { api, token, lines }: { api: Api; token: () => string | undefined; lines: Lines },
+  listener: DataListener,
+): Data {
   let asking: AbortController | undefined;
   let followed = '';
+  let gaps = 0;
 
-  const tail = createTail(api, {
+  const following = createFollowing(token, {
     state(state) {
       // Whoever was refused has to be followed anew, with another token.
       if (state.kind === 'refused') followed = '';
-      listener.tail(state);
+      listener.following(state);
     },
     points(points) {
       if (lines.take(points) === 'stale') listener.stale();
@@ -56,26 +60,36 @@ export function createData(api: Api, lines: Lines, listener: DataListener): Data
       lines.takeBuckets(buckets);
       listener.changed();
     },
-    gap: () => listener.stale(),
+    gap() {
+      gaps += 1;
+      following.missing(true);
+      listener.stale();
+    },
     tokenEnds: () => listener.tokenEnds(),
   });
 
   function goOn(question: Question, answer: RangeAnswer | undefined): void {
-    const ids = question.series.map(({ id }) => id);
-    const wanted = question.live && answer !== undefined;
-    const key = wanted ? ids.join() : '';
-    if (key === followed) return;
-    followed = key;
-    if (wanted) tail.follow(ids, answer.cursor);
-    else tail.stop();
+    const key = keyOf(question);
+    if (answer === undefined || key === '') {
+      end();
+    } else if (key !== followed) {
+      followed = key;
+      const ids = question.series.map(({ id }) => id);
+      following.follow(ids, answer.cursor);
+    }
+  }
+
+  function end(): void {
+    followed = '';
+    following.missing(false);
+    following.stop();
   }
 
   return {
-    tail,
+    following,
     rest() {
       asking?.abort();
-      followed = '';
-      tail.stop();
+      end();
     },
     async ask(question) {
       asking?.abort();
@@ -83,12 +97,16 @@ export function createData(api: Api, lines: Lines, listener: DataListener): Data
       asking = mine;
       listener.loading(true);
       const askedMs = performance.now();
+      const gapsBefore = gaps;
+      if (question.live && keyOf(question) !== followed) following.missing(true);
       try {
         const answers = await askAll(api, question, mine.signal);
         if (asking !== mine) return;
         lines.show(question.series, answers, question.live);
         listener.answered(answers[0], performance.now() - askedMs);
         goOn(question, answers[0]);
+        // What was missed while it was read it may not have.
+        if (gaps === gapsBefore) following.missing(false);
         listener.changed();
       } catch (cause) {
         if (mine.signal.aborted) return;
@@ -100,6 +118,11 @@ export function createData(api: Api, lines: Lines, listener: DataListener): Data
       }
     },
   };
+}
+
+/** What a tail of a question follows; empty where it follows nothing. */
+function keyOf({ series, live }: Question): string {
+  return live ? series.map(({ id }) => id).join() : '';
 }
 
 /**

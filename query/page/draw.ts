@@ -87,6 +87,35 @@ export function drawLine(
   ctx.stroke(path);
 }
 
+/** What came since is not known here yet: neither that there is nothing, nor that what held still does. */
+export function drawUnknown(
+  ctx: CanvasRenderingContext2D,
+  plot: Plot,
+  fromMs: number,
+  style: { color: string; ratio: number },
+): void {
+  const [x] = scalesOf(plot);
+  const left = Math.max(plot.left, Math.round(x(fromMs)));
+  const right = plot.left + plot.width;
+  if (left >= right) return;
+  const { color, ratio } = style;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, plot.top, right - left, plot.height);
+  ctx.clip();
+  ctx.strokeStyle = color;
+  ctx.lineWidth = ratio;
+  ctx.beginPath();
+  // Anchored to the canvas, so that the hatching stands still while the stretch grows.
+  const rise = plot.height;
+  for (let foot = left - rise - (left % (8 * ratio)); foot < right; foot += 8 * ratio) {
+    ctx.moveTo(foot, plot.top + rise);
+    ctx.lineTo(foot + rise, plot.top);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
 /** A dot at the newest point, where the tail writes on. */
 export function drawHead(
   ctx: CanvasRenderingContext2D,

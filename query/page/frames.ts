@@ -23,7 +23,7 @@ export function startFrames(page: Page): void {
     page.dirty = false;
     drawnAtMs = nowMs;
     page.lines.forgetBefore(live ? shown.startMs : Number.NEGATIVE_INFINITY);
-    page.screen.draw(shown, live);
+    page.screen.draw(shown, { isLive: live, wholeUntilMs: page.data.following.wholeUntilMs });
     if (!live) return;
     if (page.lines.isFull(width)) askStale(page);
   };

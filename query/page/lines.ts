@@ -1,4 +1,5 @@
 // The lines and lanes that are held for the screen, by series id: filled by answers, continued by the tail.
+import type { FrameBucket, FramePoint } from '../../client/frames.ts';
 import { appendState, emptyStates, forgetStates, type StateTrace, statesOf } from './states.ts';
 import {
   append,
@@ -9,7 +10,7 @@ import {
   traceOf,
   trim,
 } from './trace.ts';
-import type { RangeAnswer, RangeSeries, SeriesInfo, TailBucket, TailPoint } from './wire.ts';
+import type { RangeAnswer, RangeSeries, SeriesInfo } from './wire.ts';
 
 export interface Lines {
   trace(id: number): Trace;
@@ -17,8 +18,8 @@ export interface Lines {
   /** Puts answers in the place of what is held. Where the tail goes on, what it gave meanwhile is kept behind them. */
   show(series: readonly SeriesInfo[], answers: readonly RangeAnswer[], live: boolean): void;
   /** Takes points of the tail; says whether one of them belongs where only a new answer can put it. */
-  take(points: readonly TailPoint[]): 'taken' | 'stale';
-  takeBuckets(buckets: readonly TailBucket[]): void;
+  take(points: readonly FramePoint[]): 'taken' | 'stale';
+  takeBuckets(buckets: readonly FrameBucket[]): void;
   /** The newest time of any line; 0 without any. */
   newestMs(): number;
   /** Whether a line has so many points that a new answer would draw the same with fewer. */

@@ -1,7 +1,7 @@
 // One pane: the track on the left with names and values, the plot on the right.
 import { type Chart, type ChartEvents, type ChartWindow, createChart } from './chart.ts';
 import { el, setText } from './dom.ts';
-import { drawBand, drawHead, drawLine, type Plot } from './draw.ts';
+import { drawBand, drawHead, drawLine, drawUnknown, type Plot } from './draw.ts';
 import { decimalsFor, formatLength, formatState, formatValue } from './format.ts';
 import { createLane, type Lane, lengthOf } from './lane.ts';
 import type { Lines } from './lines.ts';
@@ -37,11 +37,18 @@ export interface PaneOptions {
   readonly actions: PaneActions;
 }
 
+/** What a window has to do with the present. */
+export interface Now {
+  readonly isLive: boolean;
+  /** Readings since then are missing; undefined where none are. */
+  readonly wholeUntilMs: number | undefined;
+}
+
 export interface Pane {
   readonly element: HTMLElement;
   readonly chart: Chart;
   readonly kind: 'plot' | 'lane';
-  draw(window: ChartWindow, live: boolean): void;
+  draw(window: ChartWindow, now: Now): void;
   /** Shows the values at a time, or the newest ones. */
   read(timeMs: number | undefined, window: ChartWindow, live: boolean): void;
   /** Text of the values at a time, for those who hear the page. */
@@ -83,14 +90,19 @@ export function createPane(options: PaneOptions): Pane {
   );
   let scale: Scale | undefined;
   let decimals = 1;
-  let live = false;
+  let now: Now = { isLive: false, wholeUntilMs: undefined };
 
   const chart = createChart({
     host: plotHost,
     kind,
     palette,
     events: options.events,
-    paint: (ctx, plot) => (lane ?? { paint: paintLines }).paint(ctx, plot),
+    paint(ctx, plot) {
+      (lane ?? { paint: paintLines }).paint(ctx, plot);
+      if (!now.isLive || now.wholeUntilMs === undefined) return;
+      const style = { color: palette().unknown, ratio: window.devicePixelRatio };
+      drawUnknown(ctx, plot, now.wholeUntilMs, style);
+    },
   });
   for (const { dot } of rows) chart.over.append(dot);
   if (lane !== undefined) {
@@ -108,7 +120,7 @@ export function createPane(options: PaneOptions): Pane {
       if (!info) continue;
       const color = seriesColor(palette(), order);
       drawLine(ctx, plot, lines.trace(info.id), { color, width: 1.4 * ratio });
-      if (live) drawHead(ctx, plot, lines.trace(info.id), { color, radius: 2.5 * ratio });
+      if (now.isLive) drawHead(ctx, plot, lines.trace(info.id), { color, radius: 2.5 * ratio });
     }
   }
 
@@ -116,8 +128,8 @@ export function createPane(options: PaneOptions): Pane {
     element,
     chart,
     kind,
-    draw(window, isLive) {
-      live = isLive;
+    draw(window, isNow) {
+      now = isNow;
       const within = extentOf(series, lines, window);
       if (within !== undefined) {
         scale = fitScale(within.min, within.max, scale);

@@ -9,7 +9,7 @@ import {
 import { byId, setText } from './dom.ts';
 import { formatDay, formatInstant } from './format.ts';
 import type { Lines } from './lines.ts';
-import { createPane, type Pane, type PaneActions, type PaneSeries } from './pane.ts';
+import { createPane, type Now, type Pane, type PaneActions, type PaneSeries } from './pane.ts';
 import { createStateColors, type Palette } from './theme.ts';
 
 export interface ScreenOptions {
@@ -22,7 +22,7 @@ export interface ScreenOptions {
 export interface Screen {
   /** Builds the panes but those that stand there already: a drag outlives news of other panes' series. */
   layout(panes: readonly (readonly PaneSeries[])[]): void;
-  draw(window: ChartWindow, live: boolean): void;
+  draw(window: ChartWindow, now: Now): void;
   /** Moves the crosshair to a time, as the pointer would; undefined takes it away. */
   point(timeMs: number | undefined): void;
   readonly pointedMs: number | undefined;
@@ -49,7 +49,7 @@ export function createScreen(options: ScreenOptions): Screen {
   let panes: Pane[] = [];
   /** Identities of the panes. */
   let shown: readonly string[] = [];
-  let drawn: { window: ChartWindow; live: boolean } | undefined;
+  let drawn: { window: ChartWindow; now: Now } | undefined;
   let pointedMs: number | undefined;
 
   const events: ChartEvents = { ...options.events, hover };
@@ -69,7 +69,7 @@ export function createScreen(options: ScreenOptions): Screen {
 
   function read(): void {
     if (drawn === undefined) return;
-    for (const pane of panes) pane.read(pointedMs, drawn.window, drawn.live);
+    for (const pane of panes) pane.read(pointedMs, drawn.window, drawn.now.isLive);
     pill.hidden = pointedMs === undefined;
     if (pointedMs !== undefined) {
       setText(pill, formatInstant(pointedMs));
@@ -90,7 +90,7 @@ export function createScreen(options: ScreenOptions): Screen {
       sizeChart(pane.chart, pane.element.querySelector('.plot'), height - legend);
     });
     sizeChart(ruler, rulerHost, RULER_HEIGHT);
-    if (drawn !== undefined) screen.draw(drawn.window, drawn.live);
+    if (drawn !== undefined) screen.draw(drawn.window, drawn.now);
   }
 
   const screen: Screen = {
@@ -111,9 +111,9 @@ export function createScreen(options: ScreenOptions): Screen {
       pointedMs = undefined;
       arrange();
     },
-    draw(window, live) {
-      drawn = { window, live };
-      for (const pane of panes) pane.draw(window, live);
+    draw(window, now) {
+      drawn = { window, now };
+      for (const pane of panes) pane.draw(window, now);
       ruler.draw(window, { low: 0, high: 1 });
       setText(byId('ruler-day'), formatDay(window.endMs));
       read();

@@ -9,6 +9,8 @@ export interface Palette {
   readonly series: readonly string[];
   readonly states: readonly string[];
   readonly stateInk: string;
+  /** Of a stretch of time from which readings are missing. */
+  readonly unknown: string;
 }
 
 const DARK: Palette = {
@@ -29,6 +31,7 @@ const DARK: Palette = {
   ],
   states: ['#6a3556', '#565b26', '#4b4280', '#1d5f58', '#6b5320', '#6d3931', '#1c4f6b', '#2a5c46'],
   stateInk: '#e8eef4',
+  unknown: '#5b68759c',
 };
 
 const LIGHT: Palette = {
@@ -49,6 +52,7 @@ const LIGHT: Palette = {
   ],
   states: ['#f0c9df', '#dfe3b4', '#d5cdf3', '#b9e2dc', '#f0dcb0', '#f3cbc4', '#bcdcee', '#c0e2cc'],
   stateInk: '#18222c',
+  unknown: '#8a96a29c',
 };
 
 const media = (): MediaQueryList => window.matchMedia('(prefers-color-scheme: light)');

@@ -1,5 +1,6 @@
 // The line of one series: what a range answered, and behind it what the tail appended. Times are ms since 1970 UTC.
-import type { RangeSeries, TailBucket } from './wire.ts';
+import type { FrameBucket } from '../../client/frames.ts';
+import type { RangeSeries } from './wire.ts';
 
 /** Buckets of an m4 answer, for the band between minimum and maximum. */
 interface Band {
@@ -106,13 +107,12 @@ export function append(
 }
 
 /** Takes a summary of the tail: its first, lowest, highest and last value, spread over the time of its bucket. */
-export function appendSummary(trace: Trace, bucket: TailBucket, lengthMs: number): void {
+export function appendSummary(trace: Trace, bucket: FrameBucket, lengthMs: number): void {
   const [, time, first, last, min, max] = bucket;
   const step = lengthMs / 4;
-  append(trace, time, first);
-  append(trace, time + step, min);
-  append(trace, time + 2 * step, max);
-  append(trace, time + 3 * step, last);
+  [first, min, max, last].forEach((value, i) => {
+    if (typeof value === 'number') append(trace, time + i * step, value);
+  });
 }
 
 /** Forgets points before `beforeMs`, all but one, which the line comes from. Does so only where that is worth it. */

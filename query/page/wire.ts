@@ -1,5 +1,4 @@
-// What the server says, as far as the page reads it: shapes of the HTTP answers and of the tail's frames. Times are
-// milliseconds since 1970 UTC.
+// What the server says, as far as the page reads it: shapes of the HTTP answers. Times are milliseconds since 1970 UTC.
 
 export interface SeriesInfo {
   readonly id: number;
@@ -62,51 +61,6 @@ export interface RangeAnswer {
 export interface Latest {
   readonly series: readonly { id: number; t: number; v: number | string }[];
 }
-
-/** [series id, time, value, quality?] */
-export type TailPoint = readonly [id: number, t: number, v: number | string, q?: number];
-
-/** [series id, bucket's start, first, last, min, max, count] */
-export type TailBucket = readonly [
-  id: number,
-  t: number,
-  first: number,
-  last: number,
-  min: number,
-  max: number,
-  count: number,
-];
-
-export type TailFrame =
-  | {
-      readonly type: 'subscribed';
-      readonly id: string;
-      readonly cursor: string;
-      readonly recovered: boolean | null;
-    }
-  | {
-      readonly type: 'data';
-      readonly id: string;
-      readonly cursor: string;
-      readonly points: readonly TailPoint[];
-      readonly dropped: number;
-    }
-  | {
-      readonly type: 'summary';
-      readonly id: string;
-      readonly cursor: string;
-      readonly buckets: readonly TailBucket[];
-      readonly dropped: number;
-    }
-  | { readonly type: 'error'; readonly id?: string; readonly code: string; readonly detail: string }
-  | {
-      readonly type: 'warning';
-      readonly code: string;
-      readonly detail: string;
-      readonly expires_at?: number;
-    }
-  | { readonly type: 'bye'; readonly code: number; readonly detail: string }
-  | { readonly type: 'series' | 'snapshot' | 'reauthed' };
 
 /** Where one signs in, by OpenID Connect. */
 export interface SignIn {
