@@ -20,7 +20,7 @@ import { createHub } from '../query/tail/hub.ts';
 import { createRechecks } from '../query/tail/rechecks.ts';
 import { openSession, type Session } from '../query/tail/session.ts';
 import type { TailServices } from '../query/tail/tails.ts';
-import { decodeFrame } from '../query/tail/wire.ts';
+import { frameText } from '../query/tail/wire.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import type { RangeAnswer, RangeRequest } from '../store/range/range.ts';
 import type { RangeReader } from '../store/range/read.ts';
@@ -78,7 +78,7 @@ function createBus() {
   const topics = new Map<string, Set<(frame: ServerFrame) => void>>();
   return {
     publish(topic: string, data: string | Uint8Array): void {
-      const frame = decodeFrame(Buffer.from(data), 'tailrace.json') as ServerFrame;
+      const frame = JSON.parse(Buffer.from(data).toString()) as ServerFrame;
       for (const send of topics.get(topic) ?? []) send(frame);
     },
     /** Those of one transport. */
@@ -105,13 +105,17 @@ function openTransport(
     unsent: 0,
     closed: undefined,
   };
+  /** A frame as its client reads it. */
+  function receive(frame: ServerFrame): void {
+    result.onFrame(frame);
+    frames.push(frame);
+  }
   const transport = {
     ...{ protocol: 'websocket', origin: undefined, charge: () => undefined },
     send(frame: ServerFrame) {
-      result.onFrame(frame);
-      frames.push(frame);
+      receive(JSON.parse(frameText(frame)) as ServerFrame);
     },
-    topics: bus.ends((frame) => transport.send(frame)),
+    topics: bus.ends(receive),
     unsentBytes: () => result.unsent,
     close(code: number, detail: string) {
       result.closed = { code, detail };
@@ -171,6 +175,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
   hub.beforeEach((nowMs) => cohorts.settle(nowMs));
   const services: TailServices = {
     ...{ catalogue, feed, clock, log, authority, hub, rechecks, cohorts, counters },
+    connections: () => 1,
     readerOf: (_claims, signal) =>
       signal === undefined
         ? reader

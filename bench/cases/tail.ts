@@ -4,7 +4,7 @@
 import type { BenchCase, BenchContext, OpenArea, Target } from '../case.ts';
 import { createSeries, prepareGround } from '../setup.ts';
 import { percentile } from '../statistics.ts';
-import type { Load, Pattern, Shape } from '../tail/load.ts';
+import { framesOf, type Load, type Pattern, type Shape } from '../tail/load.ts';
 import type { ServerKind } from '../tail/messages.ts';
 import { type Crowd, createRounds, type Rounds, type TailRound } from '../tail/rounds.ts';
 
@@ -15,9 +15,9 @@ interface Workload extends Shape {
 
 /** 1,000 to 50,000 readings/s; a record of the feed is what one COMMIT brought. */
 const WORKLOADS: readonly Workload[] = [
-  { pattern: 'one', subscribers: 200, readings: 5, recordsPerS: 2_000, isQuick: true },
-  { pattern: 'one', subscribers: 2_000, readings: 5, recordsPerS: 200, isQuick: true },
-  { pattern: 'one', subscribers: 10_000, readings: 20, recordsPerS: 50, isQuick: false },
+  { pattern: 'one', subscribers: 200, readings: 1, recordsPerS: 10_000, isQuick: true },
+  { pattern: 'one', subscribers: 2_000, readings: 1, recordsPerS: 1_000, isQuick: true },
+  { pattern: 'one', subscribers: 10_000, readings: 20, recordsPerS: 100, isQuick: false },
   { pattern: 'many', subscribers: 200, readings: 100, recordsPerS: 500, isQuick: true },
   { pattern: 'many', subscribers: 2_000, readings: 20, recordsPerS: 1_000, isQuick: true },
   { pattern: 'many', subscribers: 10_000, readings: 50, recordsPerS: 1_000, isQuick: false },
@@ -26,9 +26,11 @@ const STALLED: Workload = {
   ...{ pattern: 'one', subscribers: 2_000, readings: 20, recordsPerS: 50, isQuick: true },
 };
 const STALLED_SHARE = 0.01;
-const SECONDS = { quick: 0.06, full: 5 } as const;
-/** The subscribers are on the same machine: latency is measured at a load that leaves them room. */
-const LATENCY_LOAD_MAX = 0.25;
+/** Frames that reach subscribers in one run. A naive fan-out, which keeps nobody from falling behind, gets a tenth. */
+const FRAMES = { quick: 200_000, full: 2_000_000 } as const;
+/** Latency is measured at this share of the frames that tailrace was seen to get across in a second. */
+const LATENCY_LOAD = 0.5;
+const LATENCY_SECONDS = { quick: 1, full: 5 } as const;
 
 /** Ratios for frames by pattern; ms; KB; a p99 within a fifth. */
 const TARGETS = {
@@ -69,10 +71,19 @@ interface Bench {
   readonly rounds: Rounds;
 }
 
-function loadOf({ recordsPerS }: Workload, { quick }: BenchContext, part = 1): Load {
-  const pace = Math.max(1, Math.round(recordsPerS * part));
-  const seconds = SECONDS[quick ? 'quick' : 'full'];
-  return { recordsPerS: pace, records: Math.max(20, Math.round(pace * seconds)) };
+const lengthOf = ({ quick }: BenchContext): 'quick' | 'full' => (quick ? 'quick' : 'full');
+
+function loadOf(workload: Workload, context: BenchContext, kind: ServerKind): Load {
+  const frames = FRAMES[lengthOf(context)] / (kind === 'naive' ? 10 : 1);
+  const records = Math.max(20, Math.round(frames / framesOf(workload)));
+  return { recordsPerS: workload.recordsPerS, records };
+}
+
+/** What leaves room: a share of what was seen to get across. */
+function halfLoad(workload: Workload, context: BenchContext, { framesPerS }: TailRound): Load {
+  const most = (framesPerS * LATENCY_LOAD) / framesOf(workload);
+  const recordsPerS = Math.max(1, Math.min(workload.recordsPerS, most));
+  return { recordsPerS, records: Math.ceil(recordsPerS * LATENCY_SECONDS[lengthOf(context)]) };
 }
 
 const nameOf = ({ pattern, subscribers }: Workload): string =>
@@ -81,7 +92,7 @@ const nameOf = ({ pattern, subscribers }: Workload): string =>
 function throughputCases(workload: Workload, { context, rounds }: Bench): BenchCase[] {
   const crowd: Crowd = { shape: workload, stalledShare: 0 };
   const shared = (kind: ServerKind) =>
-    share(() => rounds.measure(kind, crowd, loadOf(workload, context)));
+    share(() => rounds.measure(kind, crowd, loadOf(workload, context, kind)));
   const ours = shared('tailrace');
   const ceilings = { naive: shared('naive'), publish: shared('publish') };
   const figures = [
@@ -105,9 +116,19 @@ function throughputCases(workload: Workload, { context, rounds }: Bench): BenchC
 
 function latencyCases(workload: Workload, { context, rounds }: Bench): BenchCase[] {
   const crowd: Crowd = { shape: workload, stalledShare: 0 };
-  const load = loadOf(workload, context, LATENCY_LOAD_MAX);
-  const ours = share(() => rounds.measure('tailrace', crowd, load));
-  const ceiling = share(() => rounds.measure('publish', crowd, load));
+  let load: Promise<Load> | undefined;
+  const findLoad = async (): Promise<Load> =>
+    halfLoad(
+      workload,
+      context,
+      await rounds.measure('tailrace', crowd, loadOf(workload, context, 'tailrace')),
+    );
+  const measure = async (kind: ServerKind): Promise<TailRound> => {
+    load ??= findLoad();
+    return rounds.measure(kind, crowd, await load);
+  };
+  const ours = share(() => measure('tailrace'));
+  const ceiling = share(() => measure('publish'));
   return [
     { name: 'p50', fraction: 0.5 },
     { name: 'p99', fraction: 0.99, target: TARGETS.latency },
@@ -125,7 +146,8 @@ function latencyCases(workload: Workload, { context, rounds }: Bench): BenchCase
 
 /** The same points to the same crowd, with and without those who do not read; both stay open. */
 function stalledCase(context: BenchContext, withStalled: Rounds, without: Rounds): BenchCase {
-  const load = loadOf(STALLED, context);
+  const { recordsPerS } = STALLED;
+  const load = { recordsPerS, records: recordsPerS * LATENCY_SECONDS[lengthOf(context)] };
   const p99 = latencyOf(0.99);
   return {
     name: `tail/${nameOf(STALLED)}, 1 % stalled: publish to receive p99`,

@@ -48,6 +48,12 @@ export function seriesOf(shape: Shape, kind: number): number[] {
   return Array.from({ length: shape.readings }, (_, index) => ((first + index) * STRIDE) % count);
 }
 
+/** How many subscribers a record reaches. */
+export function framesOf(shape: Shape): number {
+  const { pattern, subscribers, readings } = shape;
+  return pattern === 'one' ? subscribers : Math.min(subscribers, readings * SET_SERIES);
+}
+
 /** Publishes records evenly; resolves when the last one is handed over. */
 export async function pace(
   { records, recordsPerS }: Load,

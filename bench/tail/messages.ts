@@ -49,6 +49,8 @@ export type SubscriberAnswer =
 export interface Received {
   readonly frames: number;
   readonly bytes: number;
+  /** When the newest of it came, ms since 1970. */
+  readonly lastAtMs: number;
   readonly sampledFrames: number;
   /** Points, and points that a frame said were left out, in the sampled ones. */
   readonly sampledPoints: number;

@@ -3,6 +3,7 @@
 // does after COMMIT: what is measured is the fan-out, neither the broker nor the database.
 
 import { createRing, RING_LIMITS } from '../../lib/feed/ring.ts';
+import { letHeapGrow } from '../../lib/heap.ts';
 import { createLifecycle } from '../../lib/lifecycle.ts';
 import { createLog } from '../../lib/log.ts';
 import { createMetrics } from '../../lib/metrics.ts';
@@ -107,6 +108,8 @@ async function main(settings: ServerSettings): Promise<void> {
   say({ kind: 'listening', port, token });
 }
 
+// As the program has it.
+letHeapGrow();
 process.once('message', (settings: ServerSettings) => {
   main(settings).catch(fail);
 });

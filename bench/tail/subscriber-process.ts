@@ -16,7 +16,15 @@ const PONG = Buffer.of(0x8a, 0x80, 0, 0, 0, 0);
 type Counts = { -readonly [Name in keyof Received]: Received[Name] };
 
 const NONE: Received = {
-  ...{ frames: 0, bytes: 0, sampledFrames: 0, sampledPoints: 0, sampledDropped: 0, closed: 0 },
+  ...{
+    frames: 0,
+    bytes: 0,
+    lastAtMs: 0,
+    sampledFrames: 0,
+    sampledPoints: 0,
+    sampledDropped: 0,
+    closed: 0,
+  },
 };
 
 let counts: Counts = { ...NONE };
@@ -81,6 +89,7 @@ function subscribed(socket: Socket, isSampled: boolean): Promise<void> {
     });
     socket.on('data', (chunk: Buffer) => {
       counts.bytes += chunk.length;
+      counts.lastAtMs = nowMs();
       reader.read(chunk);
     });
   });

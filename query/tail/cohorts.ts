@@ -1,4 +1,5 @@
-// Subscriptions that are sent the same: their frames are made once, and one publish of the engine's sends them to all. Who
+// Subscriptions that are sent the same: their frames are made once, and one publish of the engine's sends them to all (and
+// what was published in one turn of the loop goes to a socket by one call of the system). Who
 // cannot be sent what the others are (its client lags, its right is to be asked for again, it has something of its own to be
 // told) goes its own way for as long, from the very next record on, and comes back when it has caught up.
 import { createHash } from 'node:crypto';
@@ -87,17 +88,9 @@ function charge(cohort: Cohort, one: Going): void {
   if (bytes > 0) one.connection.transport.charge(bytes);
 }
 
-/** What has nobody yet to go with. */
-interface Alone {
-  readonly connection: Connection;
-  readonly one: Held;
-}
-
 /** All of one server. */
 interface State extends CohortsOptions {
   readonly cohorts: Map<string, Cohort>;
-  /** Of each kind at most one. */
-  readonly alone: Map<string, Alone>;
   readonly candidates: Map<Held, Connection>;
   topics: number;
   /** Under which all that go were found to be in force. */
@@ -106,15 +99,8 @@ interface State extends CohortsOptions {
   lookAtMs: number;
 }
 
-function forgetAlone({ alone }: State, one: Held): void {
-  const { aloneKey } = one;
-  one.aloneKey = undefined;
-  if (aloneKey !== undefined && alone.get(aloneKey)?.one === one) alone.delete(aloneKey);
-}
-
 function leave(state: State, one: Held): void {
   state.candidates.delete(one);
-  forgetAlone(state, one);
   const { cohort } = one;
   const going = cohort?.going.get(one);
   if (cohort === undefined || going === undefined) return;
@@ -155,7 +141,7 @@ function publishBatches(state: State, cohort: Cohort, wire: Protocol, id: string
   }
 }
 
-function createCohort(state: State, key: string, { connection, one }: Alone): Cohort {
+function createCohort(state: State, key: string, connection: Connection, one: Held): Cohort {
   const { hub, clock, cohorts } = state;
   const { frame, subscription } = one;
   const wire = connection.transport.topics?.wire ?? 'tailrace.json';
@@ -188,7 +174,7 @@ function createCohort(state: State, key: string, { connection, one }: Alone): Co
   return cohort;
 }
 
-function join(state: State, cohort: Cohort, { connection, one }: Alone): void {
+function join(state: State, cohort: Cohort, connection: Connection, one: Held): void {
   state.hub.detach(one.subscription);
   cohort.going.set(one, { connection, one, chargedTo: cohort.publishedBytes });
   one.cohort = cohort;
@@ -196,32 +182,14 @@ function join(state: State, cohort: Cohort, { connection, one }: Alone): void {
   state.lookAtMs = Math.min(state.lookAtMs, endsMs(connection));
 }
 
-/** The cohort of a kind; made of this one and the other of its kind, where there is one that may go. */
-function cohortFor(state: State, key: string, nowMs: number): Cohort | undefined {
-  const known = state.cohorts.get(key);
-  const other = state.alone.get(key);
-  if (known !== undefined || other === undefined) return known;
-  forgetAlone(state, other.one);
-  if (!mayGo(other.connection, other.one, nowMs)) return undefined;
-  const cohort = createCohort(state, key, other);
-  join(state, cohort, other);
-  return cohort;
-}
-
-/** Lets those go together that are of one kind. */
+/** Lets those go together that are of one kind. Who is the only one of its kind is sent what it is by the same way. */
 function gather(state: State, nowMs: number): void {
-  const { candidates, alone } = state;
+  const { candidates, cohorts } = state;
   for (const [one, connection] of candidates) {
     candidates.delete(one);
     if (!mayGo(connection, one, nowMs)) continue;
     const key = keyOf(connection, one);
-    const cohort = cohortFor(state, key, nowMs);
-    if (cohort !== undefined) {
-      join(state, cohort, { connection, one });
-      continue;
-    }
-    one.aloneKey = key;
-    alone.set(key, { connection, one });
+    join(state, cohorts.get(key) ?? createCohort(state, key, connection, one), connection, one);
   }
 }
 
@@ -246,15 +214,14 @@ export function createCohorts(options: CohortsOptions): Cohorts {
   const { rules, revocations } = options.rechecks;
   const state: State = {
     ...options,
-    ...{ cohorts: new Map(), alone: new Map(), candidates: new Map(), topics: 0 },
+    ...{ cohorts: new Map(), candidates: new Map(), topics: 0 },
     ...{ numbers: { rules, revocations }, lookAtMs: Number.POSITIVE_INFINITY },
   };
   options.metrics.bounded('tail_cohorts', () => state.cohorts.size, options.connectionsMax);
   return {
     consider(connection, one) {
-      if (one.cohort === undefined && one.aloneKey === undefined) {
-        state.candidates.set(one, connection);
-      }
+      const isOwnWay = connection.transport.topics === undefined || one.subscription.isPaced;
+      if (one.cohort === undefined && !isOwnWay) state.candidates.set(one, connection);
     },
     leave: (one) => leave(state, one),
     settle(nowMs) {

@@ -32,6 +32,10 @@ export const CLOSE = {
 
 /** All that waits for one connection; beyond, the largest subscription is conflated. */
 const WAITING_MAX_BYTES = 1024 * 1024;
+/** All that waits in this process, but for what each connection may have at the least. */
+const WAITING_ALL_MAX_BYTES = 256 * 1024 * 1024;
+/** What each of its series may have waiting, however many connections there are: a bucket or two. */
+const WAITING_SERIES_BYTES = 384;
 /** With more than this unsent nothing more is sent. */
 const UNSENT_MAX_BYTES = 64 * 1024;
 /** A connection that takes nothing for so long is given up. */
@@ -43,14 +47,20 @@ export interface Transport {
   send(frame: ServerFrame, cursor?: string): void;
   /** Bytes that wait because the client does not read; Infinity where only that is known. */
   unsentBytes(): number;
-  /** Says bye and closes. */
-  close(code: number, detail: string): void;
+  /** Says bye and closes; `more` is what else the bye says. */
+  close(code: number, detail: string, more?: ByeDetails): void;
   /** Counts bytes that it was sent as one of many. */
   charge(bytes: number): void;
   readonly protocol: string;
   readonly origin: string | undefined;
   /** Where many are sent the same at once; undefined where the transport cannot. */
   readonly topics?: Topics;
+}
+
+/** What a `bye` says beside code and detail. */
+export interface ByeDetails {
+  /** Points that waited, and that are not sent any more. */
+  readonly dropped?: number;
 }
 
 export interface Topics {
@@ -80,8 +90,6 @@ export interface Held {
   setups: number;
   /** With whom it is sent what comes; undefined while it goes its own way. */
   cohort: Cohort | undefined;
-  /** Its kind, while it is the only one of that. */
-  aloneKey: string | undefined;
   /** Of its set of series, once it was needed. */
   seriesKey: string | undefined;
   /** Series that came or went and that its client has not been told of. */
@@ -114,9 +122,14 @@ export interface Connection {
 }
 
 /** Ends a connection from this side. */
-export function close(connection: Connection, code: number, detail: string): void {
+export function close(
+  connection: Connection,
+  code: number,
+  detail: string,
+  more: ByeDetails = {},
+): void {
   if (!connection.isOpen) return;
-  connection.transport.close(code, detail);
+  connection.transport.close(code, detail, more);
   forget(connection);
 }
 
@@ -196,12 +209,27 @@ function flush(connection: Connection, one: Held, nowMs: number): void {
  * Sends what may be sent, and makes what has to wait small enough to wait. While a connection waits to be decided again
  * all of it has to wait.
  */
-export function flushAll(connection: Connection): void {
+function flushEach(connection: Connection, those: Iterable<Held>): void {
   const nowMs = connection.services.clock();
-  if (isInForce(connection, nowMs)) {
-    for (const one of connection.held.values()) flush(connection, one, nowMs);
+  if (isInForce(connection, nowMs)) for (const one of those) flush(connection, one, nowMs);
+  for (const one of those) {
+    if (one.subscription.behind === undefined) continue;
+    keepWithin(connection);
+    return;
   }
-  keepWithin(connection);
+}
+
+/** Sends what may be sent of all subscriptions. */
+export function flushAll(connection: Connection): void {
+  flushEach(connection, [...connection.held.values()]);
+}
+
+/** Sends what may be sent of these subscriptions. */
+export function flushThese(connection: Connection, those: readonly Subscription[]): void {
+  flushEach(
+    connection,
+    those.flatMap((subscription) => connection.held.get(subscription.id) ?? []),
+  );
 }
 
 /** Sends what has become due since; cheap where nothing has. */
@@ -214,32 +242,46 @@ export function flushDue(connection: Connection, nowMs: number): void {
   }
 }
 
+/** What may wait for a connection: its share of all, and so much that it need not be closed for its many series. */
+function waitingMaxOf({ held, services }: Connection): number {
+  const share = Math.min(WAITING_MAX_BYTES, WAITING_ALL_MAX_BYTES / services.connections());
+  let series = 0;
+  for (const { subscription } of held.values()) series += subscription.seriesIds.size;
+  return Math.max(share, series * WAITING_SERIES_BYTES);
+}
+
 /** Conflates the largest subscriptions until what waits is within bounds; closes where that does not help. */
 function keepWithin(connection: Connection): void {
   let total = 0;
   for (const { subscription } of connection.held.values()) {
     if (subscription.overflowed) {
-      close(
-        connection,
-        CLOSE.tooSlow,
-        'more points came in than could be held while it was set up',
-      );
+      closeTooSlow(connection, 'more points came in than could be held while it was set up');
       return;
     }
     total += subscription.bytes;
   }
-  if (total > WAITING_MAX_BYTES) conflateLargest(connection);
+  const max = waitingMaxOf(connection);
+  if (total > max) conflateLargest(connection, max);
 }
 
-function conflateLargest(connection: Connection): void {
+function conflateLargest(connection: Connection, max: number): void {
   const subscriptions = Array.from(connection.held.values(), (one) => one.subscription);
   const total = () => subscriptions.reduce((sum, subscription) => sum + subscription.bytes, 0);
-  while (connection.isOpen && total() > WAITING_MAX_BYTES) {
+  while (connection.isOpen && total() > max) {
     const largestFirst = subscriptions.toSorted((a, b) => b.bytes - a.bytes);
     if (!largestFirst.some((subscription) => subscription.conflate())) {
-      close(connection, CLOSE.tooSlow, 'the connection does not even take summaries');
+      closeTooSlow(connection, 'the connection does not even take summaries');
     }
   }
+}
+
+/** Ends a connection that takes too little, and says of how many points it was sent nothing. */
+export function closeTooSlow(connection: Connection, detail: string): void {
+  if (!connection.isOpen) return;
+  let dropped = 0;
+  for (const { subscription } of connection.held.values()) dropped += subscription.count;
+  connection.services.counters.dropped.inc(dropped);
+  close(connection, CLOSE.tooSlow, `${detail}; ${dropped} points were not sent`, { dropped });
 }
 
 /** True where the connection has taken nothing for too long. */

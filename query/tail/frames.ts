@@ -3,6 +3,7 @@ import { messageOf, TailraceError } from '../../lib/errors.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
 import type { Series } from '../../store/series.ts';
 import { type Choice, chooseBy } from '../choice.ts';
+import type { Point } from './point.ts';
 import type { Batch } from './waiting.ts';
 
 /** Contract: more is an `error` frame. */
@@ -28,6 +29,19 @@ export type ClientFrame =
 
 /** Frames to the client; a snapshot's body is written by whoever encodes it. */
 export type ServerFrame = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** A frame of points, which are written as arrays. */
+export interface DataFrame extends ServerFrame {
+  readonly type: 'data';
+  readonly id: string;
+  readonly cursor: string;
+  readonly points: readonly Point[];
+  readonly dropped: number;
+}
+
+export function isDataFrame(frame: ServerFrame): frame is DataFrame {
+  return frame.type === 'data';
+}
 
 function badFrame(detail: string): TailraceError {
   return new TailraceError('bad_frame', detail);
@@ -137,10 +151,16 @@ export function errorFrame(thrown: unknown, id: string | undefined): ServerFrame
   };
 }
 
+export function dataFrame(
+  parts: Pick<DataFrame, 'id' | 'cursor' | 'points' | 'dropped'>,
+): DataFrame {
+  return { type: 'data', ...parts };
+}
+
 /** A batch of an outbox as a frame. */
 export function batchFrame(id: string, batch: Batch): ServerFrame {
   const { kind, position, dropped } = batch;
   const cursor = encodeCursor(position);
-  if (kind === 'data') return { type: 'data', id, cursor, points: batch.points, dropped };
+  if (kind === 'data') return dataFrame({ id, cursor, points: batch.points, dropped });
   return { type: 'summary', id, cursor, buckets: batch.buckets, dropped };
 }

@@ -61,8 +61,8 @@ describe('the hub', () => {
     await feed.append(readings([1, 10], [2, 20], [1, 11]));
     expect(one.take(0)).toMatchObject({
       points: [
-        [1, 0, 10],
-        [1, 2, 11],
+        { seriesId: 1, t: 0, value: 10 },
+        { seriesId: 1, t: 2, value: 11 },
       ],
     });
     expect(other.take(0)).toBeUndefined();
@@ -105,8 +105,8 @@ describe('the hub', () => {
     expect([subscription.take(0), subscription.take(0)]).toMatchObject([
       {
         points: [
-          [7, 0, 1],
-          [7, 0, 2],
+          { seriesId: 7, t: 0, value: 1 },
+          { seriesId: 7, t: 0, value: 2 },
         ],
       },
       undefined,

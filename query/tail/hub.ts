@@ -4,13 +4,14 @@ import type { Feed, FeedRecord, Position, ReadingsRecord } from '../../lib/feed/
 import type { Log } from '../../lib/log.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
 import type { Series } from '../../store/series.ts';
+import { type Point, pointAt } from './point.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Who has subscriptions: told when one of them has something to send, and of what concerns all. */
 export interface Member {
   readonly subscriptions: Iterable<Subscription>;
   /** Something may wait in these. */
-  ready(subscriptions: Iterable<Subscription>): void;
+  ready(subscriptions: readonly Subscription[]): void;
   /** Series that were created; some may match. `missed` are records that came in before they were known. */
   created(series: readonly Series[], missed: Missed): void;
   gap(): void;
@@ -42,6 +43,8 @@ export interface Hub {
 interface Attached {
   readonly member: Member;
   readonly subscription: Subscription;
+  /** The number of the newest record that had points for it. */
+  touchedBy: number;
 }
 
 export interface HubOptions {
@@ -51,10 +54,11 @@ export interface HubOptions {
   readonly log: Log;
 }
 
-/** Who is to be given the points of which series. */
+/** Who is to be given the points of which series: what a record costs grows with those who want some of it. */
 function createIndex() {
   const attached = new Map<Subscription, Attached>();
   const bySeries = new Map<number, Set<Attached>>();
+  let records = 0;
 
   function add(entry: Attached, ids: Iterable<number>): void {
     for (const id of ids) {
@@ -83,7 +87,7 @@ function createIndex() {
     narrow,
     attach(member: Member, subscription: Subscription): void {
       detach(subscription);
-      const entry = { member, subscription };
+      const entry = { member, subscription, touchedBy: 0 };
       attached.set(subscription, entry);
       add(entry, subscription.seriesIds);
     },
@@ -91,15 +95,29 @@ function createIndex() {
       const entry = attached.get(subscription);
       if (entry !== undefined) add(entry, ids);
     },
-    /** The subscriptions that a record has points for, by member. */
-    touchedBy(record: ReadingsRecord): Map<Member, Set<Subscription>> {
-      const touched = new Map<Member, Set<Subscription>>();
-      if (bySeries.size === 0) return touched;
-      for (const id of new Set(record.seriesIds)) {
-        for (const { member, subscription } of bySeries.get(id) ?? []) {
-          const those = touched.get(member) ?? new Set();
-          touched.set(member, those.add(subscription));
+    /** Gives the points of a record to those who want them; gives back to whom, by member. */
+    spread(
+      record: FeedRecord & ReadingsRecord,
+      nowMs: number,
+    ): ReadonlyMap<Member, readonly Subscription[]> {
+      const { seriesIds, position } = record;
+      const touched = new Map<Member, Subscription[]>();
+      records += 1;
+      for (let row = 0; row < seriesIds.length; row += 1) {
+        const those = bySeries.get(seriesIds[row] ?? -1);
+        if (those === undefined) continue;
+        const point: Point = pointAt(record, row);
+        for (const entry of those) {
+          entry.subscription.push(point, nowMs);
+          if (entry.touchedBy === records) continue;
+          entry.touchedBy = records;
+          const ofMember = touched.get(entry.member);
+          if (ofMember === undefined) touched.set(entry.member, [entry.subscription]);
+          else ofMember.push(entry.subscription);
         }
+      }
+      for (const subscriptions of touched.values()) {
+        for (const subscription of subscriptions) subscription.reached(position);
       }
       return touched;
     },
@@ -118,11 +136,10 @@ export async function createHub(options: HubOptions): Promise<Hub> {
 
   function deliver(record: FeedRecord & ReadingsRecord): void {
     const nowMs = clock();
+    // Who is attached in there has not been given this record: where it stands is before it.
     before(nowMs);
-    for (const [member, subscriptions] of index.touchedBy(record)) {
-      for (const subscription of subscriptions) subscription.record(record, nowMs);
-      member.ready(subscriptions);
-    }
+    position = record.position;
+    for (const [member, subscriptions] of index.spread(record, nowMs)) member.ready(subscriptions);
   }
 
   function announce(series: readonly Series[], missed: Missed): void {
@@ -154,9 +171,12 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   }
 
   function follow(record: FeedRecord): void {
+    if (record.kind === 'readings') {
+      deliver(record);
+      return;
+    }
     position = record.position;
-    if (record.kind === 'readings') deliver(record);
-    else if (record.kind === 'series') seriesCreated(record.ids, record.position);
+    if (record.kind === 'series') seriesCreated(record.ids, record.position);
     else if (record.kind === 'gap') for (const member of [...members]) member.gap();
     // Of bundles and revocations a tail hears by those who put them in force in this process.
   }

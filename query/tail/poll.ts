@@ -9,8 +9,9 @@ import { type RangeQuestion, type RangeResult, readRange } from '../range/read.t
 import type { SeriesTable } from '../range/table.ts';
 import { type Connection, fail, flushAll, type Held, isFlowing } from './connection.ts';
 import { decideAgain, settle } from './decide.ts';
-import type { ServerFrame } from './frames.ts';
-import type { Bucket, Point } from './waiting.ts';
+import { dataFrame, type ServerFrame } from './frames.ts';
+import { makePoint, type Point } from './point.ts';
+import type { Bucket } from './waiting.ts';
 
 const EVERY_MIN_MS = 1_000;
 const POINTS_A_FRAME = 5_000;
@@ -56,9 +57,7 @@ function pointsOf(tables: readonly SeriesTable[]): Point[] {
     const [t, v, q] = columns.map((column) => column.cells);
     return Array.from({ length: t?.length ?? 0 }, (_, i): Point => {
       const value = v?.[i] ?? 0;
-      const quality = Number(q?.[i] ?? 0);
-      const ms = Number(t?.[i]) / 1_000;
-      return quality === 0 ? [series.id, ms, value] : [series.id, ms, value, quality];
+      return makePoint(series.id, Number(t?.[i]) / 1_000, value, Number(q?.[i] ?? 0));
     });
   });
 }
@@ -97,7 +96,7 @@ function frameOf(id: string, poll: Poll, { answer, tables }: RangeResult): Serve
   const cursor = encodeCursor(answer.position);
   if (poll.stepMs === 0) {
     const points = pointsOf(tables);
-    return points.length === 0 ? undefined : { type: 'data', id, cursor, points, dropped: 0 };
+    return points.length === 0 ? undefined : dataFrame({ id, cursor, points, dropped: 0 });
   }
   const buckets = bucketsOf(tables);
   const dropped = buckets.reduce((sum, [, , , , , , count]) => sum + count, 0);

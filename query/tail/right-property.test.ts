@@ -6,7 +6,8 @@ import type { Claims, Grant } from '../../policies/grant.ts';
 import type { Series } from '../../store/series.ts';
 import { openHouse, type SessionHouse, type TestSession } from '../../test/tail-sessions.ts';
 import type { ServerFrame } from './frames.ts';
-import type { Point } from './waiting.ts';
+
+type Row = readonly [seriesId: number, t: number, value: number];
 
 const NOW = Date.UTC(2026, 0, 2, 12);
 const ASSETS = ['rig-1', 'rig-2', 'rig-3'];
@@ -111,7 +112,7 @@ async function openWorld() {
   function check(frame: ServerFrame): void {
     const match = matches.get(String(frame.id)) ?? '';
     const shown = (frame.series ?? frame.added ?? []) as Series[];
-    const points = (frame.points ?? []) as Point[];
+    const points = (frame.points ?? []) as Row[];
     for (const one of shown) {
       if (!mayBeSent(one.id, match)) wrong.push(['series', one, frame]);
       if (rules.isRedacted && one.labels.site !== undefined) wrong.push(['label', one, frame]);
@@ -205,7 +206,7 @@ async function openWorld() {
     one.session.tick(nowMs);
     await settle();
     const got = one.frames.slice(before).flatMap((frame) => {
-      const points = (frame.points ?? []) as Point[];
+      const points = (frame.points ?? []) as Row[];
       return points.filter(([, , value]) => value === -1).map(([id]) => `${frame.id} ${id}`);
     });
     const due = [...matches].flatMap(([id, match]) =>

@@ -6,12 +6,13 @@ import { selectCreated } from '../choice.ts';
 import type { Limits } from '../limits/limits.ts';
 import { addSeries, complete } from './complete.ts';
 import {
-  CLOSE,
   type Connection,
   close,
+  closeTooSlow,
   fail,
   flushAll,
   flushDue,
+  flushThese,
   forget,
   type Held,
   isFlowing,
@@ -151,7 +152,7 @@ function tick(connection: Connection, nowMs: number): void {
     ? nowMs
     : Math.min(nowMs + UNTIMED_TICK_MS, ...momentsOf(connection).filter((ms) => ms > nowMs));
   if (isStalled(connection, nowMs)) {
-    close(connection, CLOSE.tooSlow, 'the connection takes nothing any more');
+    closeTooSlow(connection, 'the connection takes nothing any more');
     return;
   }
   const isRight = isInForce(connection, nowMs);
@@ -176,7 +177,7 @@ function memberOf(connection: () => Connection): Member {
     get subscriptions() {
       return Array.from(connection().held.values(), (one) => one.subscription);
     },
-    ready: () => flushAll(connection()),
+    ready: (subscriptions) => flushThese(connection(), subscriptions),
     created: (series, missed) => addCreated(connection(), series, missed),
     gap: () => beginAgain(connection()),
   };

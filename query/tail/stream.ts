@@ -15,8 +15,9 @@ import type { Transport } from './connection.ts';
 import { HZ_MAX, type ServerFrame, type SubscribeFrame } from './frames.ts';
 import type { Opening } from './right.ts';
 import type { Session } from './session.ts';
-import { admitSnapshot, isSnapshot, snapshotQuery } from './snapshot.ts';
+import { admitSnapshot, snapshotQuery } from './snapshot.ts';
 import type { TailServices } from './tails.ts';
+import { frameText } from './wire.ts';
 
 const EVENT_STREAM = 'text/event-stream';
 /** Proxies and load balancers close what is silent for a minute or less. */
@@ -80,9 +81,8 @@ function readFrame(request: Request): SubscribeFrame {
 }
 
 function eventText(frame: ServerFrame, cursor: string | undefined): string {
-  const data = isSnapshot(frame) ? frame.toText() : JSON.stringify(frame);
   const id = cursor === undefined ? '' : `id: ${cursor}\n`;
-  return `event: ${frame.type}\n${id}data: ${data}\n\n`;
+  return `event: ${frame.type}\n${id}data: ${frameText(frame)}\n\n`;
 }
 
 function streamTransport(
@@ -100,8 +100,8 @@ function streamTransport(
     protocol: 'sse',
     ...{ origin, send, charge },
     unsentBytes: () => (stream.flowing() ? 0 : Number.POSITIVE_INFINITY),
-    close(code, detail) {
-      send({ type: 'bye', code, detail });
+    close(code, detail, more) {
+      send({ type: 'bye', code, detail, ...more });
       stream.end();
     },
   };

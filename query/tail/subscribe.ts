@@ -148,7 +148,7 @@ async function begin(
     }),
     poll: firstPoll(grant, clock()),
     news: { added: new Set(), removed: new Set() },
-    ...{ cohort: undefined, aloneKey: undefined, seriesKey: undefined },
+    ...{ cohort: undefined, seriesKey: undefined },
   };
   connection.held.set(id, one);
   try {

@@ -2,10 +2,13 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
+import { type Point, pointAt } from './point.ts';
 import type { Batch } from './waiting.ts';
 
-/** Records that wait while a subscription is being set up; beyond, its client is too slow to be followed. */
-const HELD_MAX = 10_000;
+/** Points that wait while a subscription is being set up; beyond, its client is too slow to be followed. */
+const HELD_MAX = 100_000;
+/** Who is behind for longer is sent the shape of what it missed, and no longer the newest of it alone. */
+const SHORT_LAG_MS = 2_000;
 
 export interface Subscription {
   readonly id: string;
@@ -13,13 +16,15 @@ export interface Subscription {
   add(ids: Iterable<number>): void;
   /** Forgets these series and all that waits of them. */
   remove(ids: Iterable<number>): void;
-  /** Takes the rows of a record that are this subscription's; keeps the record while it is held. */
-  record(record: FeedRecord & ReadingsRecord, nowMs: number): void;
+  /** Takes a point of one of its series. */
+  push(point: Point, nowMs: number): void;
+  /** Says that it was given all that a record has for it. */
+  reached(position: Position): void;
   /** Takes the rows of these series from records that went by before they were known. */
   catchUp(records: readonly FeedRecord[], ids: ReadonlySet<number>, position: Position): void;
-  /** Begins to keep records back: until `release` nothing is taken from here. */
+  /** Begins to keep points back: until `release` nothing is taken from here. */
   hold(from: Position): void;
-  /** Lets go: `before` are records older than those kept back. */
+  /** Lets go: `before` are records older than what was kept back. */
   release(before: readonly FeedRecord[]): void;
   /** The next frame that may be sent at `nowMs`; undefined where nothing waits, or not yet. */
   take(nowMs: number): Batch | undefined;
@@ -33,6 +38,8 @@ export interface Subscription {
   readonly sinceMs: number | undefined;
   /** True where more waits than can be kept. */
   readonly overflowed: boolean;
+  /** Points that wait, or that what waits stands for. */
+  readonly count: number;
   readonly bytes: number;
   /** Whether it is sent frames only so often. */
   readonly isPaced: boolean;
@@ -49,98 +56,154 @@ export interface SubscriptionOptions {
   readonly clock: Clock;
 }
 
+/** Points that are kept back, and where the feed's records end between them. */
+type Kept = (Point | Position)[];
+
+function isPoint(one: Point | Position): one is Point {
+  return 'seriesId' in one;
+}
+
 function isReadings(record: FeedRecord): record is FeedRecord & ReadingsRecord {
   return record.kind === 'readings';
 }
 
-/** Makes a subscription, held until it is released. */
-export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { id, maxHz, lookbackMs = Number.POSITIVE_INFINITY, clock } = options;
-  const seriesIds = new Set(options.seriesIds);
-  const intervalMs = maxHz === undefined ? 0 : 1_000 / maxHz;
-  const latestOnly = maxHz !== undefined;
-  let outbox: Outbox = createOutbox({ latestOnly, start: options.position });
-  let held: (FeedRecord & ReadingsRecord)[] | undefined = [];
-  let waiting = false;
-  let sinceMs: number | undefined;
-  let sentMs = Number.NEGATIVE_INFINITY;
-  let sentTo = options.position;
+/** A class, because there are thousands of them, most of which wait for nothing: its functions are there once. */
+class LiveSubscription implements Subscription {
+  readonly id: string;
+  readonly isPaced: boolean;
+  readonly #seriesIds: Set<number>;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #lookbackMs: number;
+  #outbox: Outbox | undefined;
+  #kept: Kept | undefined = [];
+  #waiting = false;
+  #sinceMs: number | undefined;
+  #sentMs = Number.NEGATIVE_INFINITY;
+  #sentTo: Position;
 
-  function take(
-    record: FeedRecord & ReadingsRecord,
-    wanted: ReadonlySet<number> = seriesIds,
-    position = record.position,
-  ): void {
-    const { seriesIds: ids, timesUs, values, qualities } = record;
-    const earliestUs = (clock() - lookbackMs) * 1_000;
-    let any = false;
-    for (let i = 0; i < ids.length; i += 1) {
-      const seriesId = ids[i] ?? -1;
-      const timeUs = timesUs[i] ?? 0;
-      if (!wanted.has(seriesId) || timeUs < earliestUs) continue;
-      outbox.push(seriesId, timeUs, values[i] ?? 0, qualities[i] ?? 0);
-      any = true;
-    }
-    if (any) outbox.reached(position);
-    waiting ||= any;
+  constructor(options: SubscriptionOptions) {
+    const { id, maxHz, lookbackMs = Number.POSITIVE_INFINITY, clock } = options;
+    this.id = id;
+    this.isPaced = maxHz !== undefined;
+    this.#seriesIds = new Set(options.seriesIds);
+    this.#clock = clock;
+    this.#intervalMs = maxHz === undefined ? 0 : 1_000 / maxHz;
+    this.#lookbackMs = lookbackMs;
+    this.#sentTo = options.position;
   }
 
-  return {
-    id,
-    seriesIds,
-    add(ids) {
-      for (const seriesId of ids) seriesIds.add(seriesId);
-    },
-    remove(ids) {
-      for (const seriesId of ids) seriesIds.delete(seriesId);
-      outbox.keepOnly(seriesIds);
-    },
-    record(record, nowMs) {
-      sinceMs ??= nowMs;
-      if (held === undefined) take(record);
-      else if (held.length < HELD_MAX) held.push(record);
-    },
-    catchUp(records, ids, position) {
-      for (const record of records) if (isReadings(record)) take(record, ids, position);
-    },
-    hold(from) {
-      held = [];
-      outbox = createOutbox({ latestOnly, start: from });
-      sentTo = from;
-      waiting = false;
-    },
-    release(before) {
-      const kept = held ?? [];
-      held = undefined;
-      for (const record of before) if (isReadings(record)) take(record);
-      for (const record of kept) take(record);
-    },
-    take(nowMs) {
-      if (held !== undefined || !waiting || nowMs < sentMs + intervalMs) return undefined;
-      const batch = outbox.take();
-      if (batch === undefined) {
-        waiting = false;
-        sinceMs = undefined;
-      } else {
-        sentMs = nowMs;
-        sentTo = batch.position;
-      }
-      return batch;
-    },
-    isPaced: latestOnly,
-    dueMs: () => (held !== undefined || !waiting ? undefined : sentMs + intervalMs),
-    conflate: () => outbox.conflate(),
-    get behind() {
-      return held !== undefined || waiting ? sentTo : undefined;
-    },
-    get sinceMs() {
-      return sinceMs;
-    },
-    get overflowed() {
-      return held !== undefined && held.length >= HELD_MAX;
-    },
-    get bytes() {
-      return outbox.bytes;
-    },
-  };
+  get seriesIds(): ReadonlySet<number> {
+    return this.#seriesIds;
+  }
+
+  add(ids: Iterable<number>): void {
+    for (const seriesId of ids) this.#seriesIds.add(seriesId);
+  }
+
+  remove(ids: Iterable<number>): void {
+    for (const seriesId of ids) this.#seriesIds.delete(seriesId);
+    this.#outbox?.keepOnly(this.#seriesIds);
+    this.#kept = this.#kept?.filter((one) => !isPoint(one) || this.#seriesIds.has(one.seriesId));
+  }
+
+  push(point: Point, nowMs: number): void {
+    if (point.t < nowMs - this.#lookbackMs) return;
+    this.#sinceMs ??= nowMs;
+    if (this.#kept !== undefined) {
+      if (this.#kept.length < HELD_MAX) this.#kept.push(point);
+      return;
+    }
+    this.#outbox ??= createOutbox({ latestOnly: this.isPaced, start: this.#sentTo });
+    this.#outbox.push(point);
+    this.#waiting = true;
+  }
+
+  reached(position: Position): void {
+    if (this.#kept === undefined) this.#outbox?.reached(position);
+    else if (this.#kept.length < HELD_MAX) this.#kept.push(position);
+  }
+
+  #pushRows(record: ReadingsRecord, wanted: ReadonlySet<number>, position: Position): void {
+    const nowMs = this.#clock();
+    const { seriesIds } = record;
+    for (let row = 0; row < seriesIds.length; row += 1) {
+      if (wanted.has(seriesIds[row] ?? -1)) this.push(pointAt(record, row), nowMs);
+    }
+    this.reached(position);
+  }
+
+  catchUp(records: readonly FeedRecord[], ids: ReadonlySet<number>, position: Position): void {
+    for (const record of records) if (isReadings(record)) this.#pushRows(record, ids, position);
+  }
+
+  hold(from: Position): void {
+    this.#kept = [];
+    this.#outbox = undefined;
+    this.#sentTo = from;
+    this.#waiting = false;
+    this.#sinceMs = undefined;
+  }
+
+  release(before: readonly FeedRecord[]): void {
+    const kept = this.#kept ?? [];
+    this.#kept = undefined;
+    for (const record of before) {
+      if (isReadings(record)) this.#pushRows(record, this.#seriesIds, record.position);
+    }
+    const nowMs = this.#clock();
+    for (const one of kept) {
+      if (isPoint(one)) this.push(one, nowMs);
+      else this.reached(one);
+    }
+  }
+
+  take(nowMs: number): Batch | undefined {
+    const dueMs = this.dueMs();
+    if (dueMs === undefined || nowMs < dueMs) return undefined;
+    const lag = nowMs - (this.#sinceMs ?? nowMs) < SHORT_LAG_MS ? 'short' : 'long';
+    const batch = this.#outbox?.take(lag);
+    if (batch === undefined) {
+      this.#waiting = false;
+      this.#sinceMs = undefined;
+    } else {
+      this.#sentMs = nowMs;
+      this.#sentTo = batch.position;
+    }
+    return batch;
+  }
+
+  dueMs(): number | undefined {
+    if (this.#kept !== undefined || !this.#waiting) return undefined;
+    return this.#sentMs + this.#intervalMs;
+  }
+
+  conflate(): boolean {
+    return this.#outbox?.conflate() ?? false;
+  }
+
+  get behind(): Position | undefined {
+    return this.#kept !== undefined || this.#waiting ? this.#sentTo : undefined;
+  }
+
+  get sinceMs(): number | undefined {
+    return this.#sinceMs;
+  }
+
+  get overflowed(): boolean {
+    return this.#kept !== undefined && this.#kept.length >= HELD_MAX;
+  }
+
+  get count(): number {
+    return this.#kept?.filter(isPoint).length ?? this.#outbox?.count ?? 0;
+  }
+
+  get bytes(): number {
+    return this.#outbox?.bytes ?? 0;
+  }
+}
+
+/** Makes a subscription, held until it is released. */
+export function createSubscription(options: SubscriptionOptions): Subscription {
+  return new LiveSubscription(options);
 }

@@ -276,15 +276,17 @@ describe('a tail over a WebSocket', () => {
 });
 
 describe('a reader that does not read', () => {
-  it('gets summaries of what it missed instead of every point', async () => {
+  const rows = 20_000;
+  const records = 60;
+
+  /** A client that does not read, and what it does not read. */
+  async function stall() {
     const client = await connect();
     client.send({ type: 'subscribe', id: 'a', series: ['rig-1/spp'] });
     await client.next('subscribed');
     client.socket.pause();
     const { id } = await server.write('rig-1', 'spp', [[nextMs, 0]]);
     const at = nextMs * 1_000;
-    const rows = 20_000;
-    const records = 60;
     for (let record = 0; record < records; record += 1) {
       // Of the feed only: what is looked at is the tail, not the table.
       await server.feed.append({
@@ -295,6 +297,23 @@ describe('a reader that does not read', () => {
         qualities: new Int16Array(rows),
       });
     }
+    return { client, id };
+  }
+
+  it('gets the newest of what it missed, when that was no more than a moment', async () => {
+    const { client, id } = await stall();
+    client.socket.resume();
+    let frame = await client.next();
+    while (frame.dropped === 0) frame = await client.next();
+    expect(frame.type).toBe('data');
+    expect(frame.dropped).toBeGreaterThan(rows);
+    const newest = frame.points.map(([series, , value]: number[]) => [series, value]);
+    expect(newest).toEqual([[id, rows - 1]]);
+  });
+
+  it('gets summaries of what it missed instead of every point', async () => {
+    const { client, id } = await stall();
+    nowMs += 2_000;
     client.socket.resume();
     const summary = await client.next('summary');
     expect(summary.dropped).toBeGreaterThan(rows);

@@ -41,6 +41,8 @@ export interface TailServices extends Pick<RangeSources, 'feed'> {
   readonly rechecks: Rechecks;
   readonly finder: Finder;
   readonly limits: Limits;
+  /** How many are open. */
+  connections(): number;
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: {
@@ -100,8 +102,8 @@ function socketTransport(
       unsubscribe: (topic) => socket.unsubscribe(topic),
     },
     unsentBytes: () => socket.bufferedBytes(),
-    close(code, detail) {
-      send({ type: 'bye', code, detail });
+    close(code, detail, more) {
+      send({ type: 'bye', code, detail, ...more });
       socket.end(code, closeReason(detail));
     },
   };
@@ -169,11 +171,12 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
     ...{ hub, rechecks, publish, counters, connectionsMax, clock, metrics },
   });
   hub.beforeEach((nowMs) => cohorts.settle(nowMs));
+  const sessions = new Set<Session>();
   const services: TailServices = {
     ...{ hub, cohorts, authority, limits, rechecks, finder, clock, log, counters },
     ...{ catalogue, readerOf, feed },
+    connections: () => sessions.size,
   };
-  const sessions = new Set<Session>();
   metrics.bounded('tail_connections', () => sessions.size, CONNECTIONS_MAX);
   metrics.gauge('tailrace_tail_subscribers', 'subscriptions of open tails', () => {
     let count = 0;

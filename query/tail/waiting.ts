@@ -1,11 +1,7 @@
 // What waits for one subscription: points in order, the newest point of each series, or buckets. Each forgets a series
 // without a trace, down to how much of it was left out.
 import type { Position } from '../../lib/feed/feed.ts';
-
-/** `[seriesId, t in ms, value]`, and the quality where it is not good. */
-export type Point =
-  | readonly [seriesId: number, t: number, value: number | string]
-  | readonly [seriesId: number, t: number, value: number | string, quality: number];
+import { makePoint, type Point } from './point.ts';
 
 /** A text has no extremes: its `min` and `max` are null. `t` is the bucket's start in ms. */
 export type Bucket = readonly [
@@ -40,6 +36,7 @@ interface OpenBucket {
   first: number | string;
   lastT: number;
   last: number | string;
+  lastQuality: number;
   min: number | null;
   max: number | null;
   count: number;
@@ -59,8 +56,7 @@ const BUCKET_WIDEST_MS = 3_600_000;
 /** A frame takes whole records until it has this many points. */
 const FRAME_POINTS = 5_000;
 
-function sizeOf(point: Point): number {
-  const [, , value] = point;
+function sizeOf({ value }: Point): number {
   return typeof value === 'string' ? POINT_BYTES + 2 * value.length : POINT_BYTES;
 }
 
@@ -81,7 +77,30 @@ export function createPoints() {
     bytes = sum(kept.map(sizeOf));
   }
 
+  /** Takes all of them out, whatever records they are of. */
+  function drain(): readonly Point[] {
+    const drained = points;
+    points = [];
+    ends = [];
+    bytes = 0;
+    return drained;
+  }
+
+  /** Takes whole records out, until there are enough points for a frame. */
+  function takeSome(): Batch | undefined {
+    const end = ends.findIndex((mark) => mark.count >= FRAME_POINTS);
+    const mark = ends[end] ?? ends.at(-1);
+    if (mark === undefined) return undefined;
+    const taken = points.slice(0, mark.count);
+    replace(points.slice(mark.count));
+    ends = ends
+      .slice(end < 0 ? ends.length : end + 1)
+      .map((rest) => ({ ...rest, count: rest.count - mark.count }));
+    return { kind: 'data', points: taken, position: mark.position, dropped: 0 };
+  }
+
   return {
+    drain,
     push(point: Point): void {
       points.push(point);
       bytes += sizeOf(point);
@@ -90,23 +109,20 @@ export function createPoints() {
       const pending = points.length - (ends.at(-1)?.count ?? 0);
       if (pending > 0) ends.push({ count: points.length, position });
     },
-    /** Whole records, until there are enough points for a frame. */
     take(): Batch | undefined {
-      const end = ends.findIndex((mark) => mark.count >= FRAME_POINTS);
-      const mark = ends[end] ?? ends.at(-1);
-      if (mark === undefined) return undefined;
-      const taken = points.slice(0, mark.count);
-      replace(points.slice(mark.count));
-      ends = ends
-        .slice(end < 0 ? ends.length : end + 1)
-        .map((rest) => ({ ...rest, count: rest.count - mark.count }));
-      return { kind: 'data', points: taken, position: mark.position, dropped: 0 };
+      const last = ends.at(-1);
+      // Of one record, or of few and small ones, all of it is the frame.
+      const isAll = last?.count === points.length;
+      if (!isAll || (ends.length > 1 && points.length > FRAME_POINTS)) return takeSome();
+      return { kind: 'data', points: drain(), position: last.position, dropped: 0 };
     },
     keepOnly(seriesIds: ReadonlySet<number>): void {
       const kept: Point[] = [];
       let at = 0;
       const keptUpTo = (count: number) => {
-        for (const point of points.slice(at, count)) if (seriesIds.has(point[0])) kept.push(point);
+        for (const point of points.slice(at, count)) {
+          if (seriesIds.has(point.seriesId)) kept.push(point);
+        }
         at = count;
         return kept.length;
       };
@@ -116,12 +132,8 @@ export function createPoints() {
       keptUpTo(points.length);
       replace(kept);
     },
-    /** Takes all of them out, whatever records they are of. */
-    drain(): readonly Point[] {
-      const drained = points;
-      replace([]);
-      ends = [];
-      return drained;
+    get count() {
+      return points.length;
     },
     get bytes() {
       return bytes;
@@ -135,10 +147,10 @@ export function createNewest() {
   const replaced = new Map<number, number>();
   return {
     push(point: Point): void {
-      const [seriesId, t] = point;
+      const { seriesId, t } = point;
       const before = newest.get(seriesId);
       if (before !== undefined) replaced.set(seriesId, (replaced.get(seriesId) ?? 0) + 1);
-      if (before === undefined || before[1] <= t) newest.set(seriesId, point);
+      if (before === undefined || before.t <= t) newest.set(seriesId, point);
     },
     take(position: Position): Batch | undefined {
       if (newest.size === 0) return undefined;
@@ -153,15 +165,19 @@ export function createNewest() {
         for (const id of those.keys()) if (!seriesIds.has(id)) those.delete(id);
       }
     },
+    /** Points that wait or were replaced. */
+    get count() {
+      return newest.size + sum(replaced.values());
+    },
     get bytes() {
       return newest.size * POINT_BYTES;
     },
   };
 }
 
-function addToBucket(open: OpenBucket, t: number, value: number | string): void {
+function addToBucket(open: OpenBucket, { t, value, quality }: Point): void {
   if (t < open.firstT) [open.firstT, open.first] = [t, value];
-  if (t >= open.lastT) [open.lastT, open.last] = [t, value];
+  if (t >= open.lastT) [open.lastT, open.last, open.lastQuality] = [t, value, quality];
   if (typeof value === 'number') {
     open.min = open.min === null ? value : Math.min(open.min, value);
     open.max = open.max === null ? value : Math.max(open.max, value);
@@ -171,17 +187,21 @@ function addToBucket(open: OpenBucket, t: number, value: number | string): void 
 
 function mergeBucket(open: OpenBucket, other: OpenBucket): void {
   if (other.firstT < open.firstT) [open.firstT, open.first] = [other.firstT, other.first];
-  if (other.lastT >= open.lastT) [open.lastT, open.last] = [other.lastT, other.last];
+  if (other.lastT >= open.lastT) {
+    [open.lastT, open.last, open.lastQuality] = [other.lastT, other.last, other.lastQuality];
+  }
   if (other.min !== null) open.min = open.min === null ? other.min : Math.min(open.min, other.min);
   if (other.max !== null) open.max = open.max === null ? other.max : Math.max(open.max, other.max);
   open.count += other.count;
 }
 
 /** A bucket of one point. */
-function bucketOf(seriesId: number, t: number, value: number | string): OpenBucket {
+function bucketOf({ seriesId, t, value, quality }: Point): OpenBucket {
   const extreme = typeof value === 'number' ? value : null;
-  const [first, last, min, max] = [value, value, extreme, extreme];
-  return { seriesId, t, firstT: t, first, lastT: t, last, min, max, count: 1 };
+  return {
+    ...{ seriesId, t, firstT: t, first: value, lastT: t, last: value, lastQuality: quality },
+    ...{ min: extreme, max: extreme, count: 1 },
+  };
 }
 
 /** Buckets by series and start, which can be made wider. */
@@ -209,11 +229,11 @@ export function createBuckets() {
   }
 
   return {
-    add(seriesId: number, t: number, value: number | string): void {
-      const start = Math.floor(t / widthMs) * widthMs;
-      const there = bySeries.get(seriesId)?.get(start);
-      if (there === undefined) put(bucketOf(seriesId, t, value));
-      else addToBucket(there, t, value);
+    add(point: Point): void {
+      const start = Math.floor(point.t / widthMs) * widthMs;
+      const there = bySeries.get(point.seriesId)?.get(start);
+      if (there === undefined) put(bucketOf(point));
+      else addToBucket(there, point);
     },
     widen(): boolean {
       if (widthMs >= BUCKET_WIDEST_MS) return false;
@@ -231,6 +251,10 @@ export function createBuckets() {
     get size() {
       return size;
     },
+    /** Points that they stand for. */
+    get count() {
+      return sum(all().map(({ count }) => count));
+    },
     /** All of them; what they count was not sent as points. */
     batch(position: Position): Batch {
       const open = all();
@@ -239,6 +263,17 @@ export function createBuckets() {
       });
       const dropped = sum(open.map(({ count }) => count));
       return { kind: 'summary', buckets, position, dropped };
+    },
+    /** The newest point of each series; what else they stand for was not sent. */
+    newest(position: Position): Batch {
+      const points = [...bySeries].map(([seriesId, ofSeries]) => {
+        const [first, ...others] = ofSeries.values();
+        if (first === undefined) throw new Error(`tail buckets: none of series ${seriesId}`);
+        const newest = others.reduce((a, b) => (b.lastT >= a.lastT ? b : a), first);
+        return makePoint(seriesId, newest.lastT, newest.last, newest.lastQuality);
+      });
+      const dropped = sum(all().map(({ count }) => count)) - points.length;
+      return { kind: 'data', points, position, dropped };
     },
     get bytes() {
       return size * BUCKET_BYTES;
