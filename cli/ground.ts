@@ -16,6 +16,8 @@ import type { Database } from '../sql/connection.ts';
 import { migrate } from '../sql/migrate.ts';
 import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
 import { type DecisionLog, openDecisionLog } from '../store/decisions.ts';
+import { type FeedGaps, openFeedGaps } from '../store/feed-gaps.ts';
+import { startFeedSweep } from '../store/feed-writer.ts';
 import { openRevocations, type RevocationStore } from '../store/revocations.ts';
 import { shareBundleNews } from './bundle-news.ts';
 import { startDatabase } from './database.ts';
@@ -28,6 +30,8 @@ export interface Ground {
   readonly lifecycle: Lifecycle;
   readonly database: Database;
   readonly feed: Feed;
+  /** What the feed misses; undefined where it lives and dies with this process. */
+  readonly feedGaps: FeedGaps | undefined;
   readonly catalogue: Catalogue;
   readonly policy: LivePolicy;
   readonly decisions: DecisionLog<Decision>;
@@ -48,12 +52,27 @@ export function policyOptions(config: Config) {
   };
 }
 
-async function openFeed(config: Config, metrics: Metrics, log: Log): Promise<Feed> {
-  if (config.REDIS_URL !== undefined) {
-    return openRedisStream({ url: config.REDIS_URL, metrics, log });
+interface OpenedFeed {
+  readonly feed: Feed;
+  /** What it misses; nothing where it lives and dies with this process. */
+  readonly feedGaps: FeedGaps | undefined;
+}
+
+async function openFeed(
+  { config, log, metrics, lifecycle }: Pick<Ground, 'config' | 'log' | 'metrics' | 'lifecycle'>,
+  database: Database,
+): Promise<OpenedFeed> {
+  if (config.REDIS_URL === undefined) {
+    log.info('REDIS_URL is unset: feed in memory');
+    const ring = createRing({ ...RING_LIMITS, metrics, log });
+    lifecycle.add({ name: 'feed', stop: () => ring.stop() });
+    return { feed: ring, feedGaps: undefined };
   }
-  log.info('REDIS_URL is unset: feed in memory');
-  return createRing({ ...RING_LIMITS, metrics, log });
+  const feedGaps = lifecycle.add(await openFeedGaps({ database, log }));
+  const feed = await openRedisStream({ url: config.REDIS_URL, metrics, log, gaps: feedGaps });
+  lifecycle.add({ name: 'feed', stop: () => feed.stop() });
+  lifecycle.add(await startFeedSweep({ database, feed, own: () => feedGaps.feedWriter, log }));
+  return { feed, feedGaps };
 }
 
 /** Opens all of it, migrated; what is opened is in the lifecycle's care. */
@@ -80,8 +99,7 @@ export async function prepareGround(
   const decisions = lifecycle.add(
     openDecisionLog({ database, metrics, log, mode, rowOf: recordOf }),
   );
-  const feed = await openFeed(config, metrics, log);
-  lifecycle.add({ name: 'feed', stop: () => feed.stop() });
+  const { feed, feedGaps } = await openFeed({ config, log, metrics, lifecycle }, database);
   lifecycle.add(shareBundleNews({ policy, feed, log }));
   const catalogue = await openCatalogue({ database, feed, metrics, log });
   lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
@@ -91,6 +109,6 @@ export async function prepareGround(
       revocations: tokens.revocations,
     }),
   );
-  const stores = { database, feed, catalogue, decisions, revocations };
+  const stores = { database, feed, feedGaps, catalogue, decisions, revocations };
   return { config, log, metrics, lifecycle, ...stores, policy, tokens, topicRules };
 }

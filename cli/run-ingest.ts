@@ -5,12 +5,13 @@ import { watchDevices } from '../ingest/device-watch.ts';
 import { flushLimits } from '../ingest/flush-rule.ts';
 import { createReadingsQuota } from '../ingest/guards/readings-quota.ts';
 import { createSeriesGuard } from '../ingest/guards/series-guard.ts';
-import { createIngester } from '../ingest/ingester.ts';
+import { createIngester, type Ingester } from '../ingest/ingester.ts';
 import type { ReplayWorker } from '../ingest/replay.ts';
 import { systemClock } from '../lib/clock.ts';
 import { startEmbeddedBroker } from '../lib/mqtt/embedded-broker.ts';
 import type { MessageHandler } from '../lib/mqtt/message.ts';
 import type { PublishOwn } from '../lib/mqtt/own-publishing.ts';
+import { claimFeedWriter } from '../store/feed-writer.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter, type Writer } from '../store/writer.ts';
 import type { Ground } from './ground.ts';
@@ -36,7 +37,9 @@ export interface IngestParts {
 /** Starts the half on its ground. The source comes last, so that nothing arrives before it can be taken. */
 export async function startIngest(ground: Ground): Promise<IngestParts> {
   const { config, database, log, metrics, lifecycle, catalogue, feed, topicRules } = ground;
-  const writer = createWriter({ database, log, metrics, lanes: writerLanes(ground) });
+  const accountable = await beAccountable(ground);
+  const { feedWriter } = accountable;
+  const writer = createWriter({ database, log, metrics, lanes: writerLanes(ground), feedWriter });
   lifecycle.add({ name: 'writer', stop: () => writer.stop() });
   const families = config.ROLLUP_FAMILIES;
   lifecycle.add(startRefresher({ database, log, metrics, clock: systemClock, families }));
@@ -59,6 +62,7 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
       ...pipelineLimits(ground),
     }),
   );
+  accountable.watch(ingester);
   const { failed } = ingester;
   const replays = startDeadLetterWork(ground, ingester);
   if (config.MQTT_URL === undefined) {
@@ -70,6 +74,22 @@ export async function startIngest(ground: Ground): Promise<IngestParts> {
   const receiving = () => subscription.subscribed();
   const ofBroker = { brokerUrl: undefined, publish: undefined };
   return { writer, trouble, failed, replays, receiving, ...ofBroker };
+}
+
+/** Sees to it that others know what this process has committed and not fed, where it should end in between. */
+async function beAccountable({ database, feedGaps, lifecycle, log }: Ground) {
+  let watched: Pick<Ingester, 'isThrough'> | undefined;
+  const watch = (ingester: Pick<Ingester, 'isThrough'>) => {
+    watched = ingester;
+  };
+  if (feedGaps === undefined) return { feedWriter: undefined, watch };
+  const feedWriter = await claimFeedWriter(database, log);
+  feedGaps.actAs(feedWriter.id);
+  lifecycle.add({
+    name: 'row of the feed',
+    stop: () => feedWriter.stop(watched?.isThrough !== false && !feedGaps.owes),
+  });
+  return { feedWriter: feedWriter.id, watch };
 }
 
 /** Connections that write at once: the embedded engine has one session. */

@@ -48,6 +48,8 @@ export interface Ingester extends Part {
    * nothing is taken or acknowledged from then on, so the process has to end for senders to send it again.
    */
   readonly failed: Promise<unknown>;
+  /** Whether all that was begun is committed, fed and acknowledged. */
+  readonly isThrough: boolean;
 }
 
 const DRAIN_MAX_MS = 10_000;
@@ -136,6 +138,9 @@ export function createIngester(options: IngesterOptions): Ingester {
       });
     },
     failed: failure.raised,
+    get isThrough() {
+      return traffic.batches === 0;
+    },
     stop() {
       stopped ??= stop();
       return stopped;

@@ -37,9 +37,10 @@ export interface DriverOptions {
 
 type Kind = 'embedded' | 'native';
 
-// Beside the connections that write readings. Embedded, connections take turns at one session: more of them only wait
+// Beside the connections that write readings; one of them may hold this process's place among those that append to the
+// feed. Embedded, connections take turns at one session: more of them only wait
 // longer.
-const WRITERS = { embedded: 3, native: 4 } as const;
+const WRITERS = { embedded: 4, native: 5 } as const;
 const READERS = { embedded: 4, native: 10 } as const;
 /** Embedded, a statement in hand (the compression of a chunk) keeps a new connection waiting too. */
 const CONNECT_TIMEOUT_S = { embedded: 60, native: 10 } as const;

@@ -46,12 +46,14 @@ interface RowsToWrite {
   readonly rowOutcomes: Uint8Array;
   /** After which the connection is given up. */
   readonly deadlineMs: number;
+  /** This process among those that append to the feed. */
+  readonly feedWriter?: number | undefined;
 }
 
 /** Writes rows and notes what becomes of each. All or nothing; throws whatever the driver throws. */
 export async function writeRows(
   database: Writable,
-  { batch, rows, rowOutcomes, deadlineMs }: RowsToWrite,
+  { batch, rows, rowOutcomes, deadlineMs, feedWriter }: RowsToWrite,
   path: WritePath,
   firstTimes: FirstTimes,
 ): Promise<WriteTally> {
@@ -67,7 +69,8 @@ export async function writeRows(
     const lowered = await firstTimes.lower(client, batch, [numbers.insert, states.insert]);
     return { numbers, states, lowered, lateBeforeUs };
   };
-  const written = await transact(database, beginWriting, writeAll, deadlineMs);
+  const begin = (client: Client) => beginWriting(client, feedWriter);
+  const written = await transact(database, begin, writeAll, deadlineMs);
   written.lowered();
   const { numbers, states } = written;
   return {

@@ -69,6 +69,8 @@ export interface LaneOptions {
   readonly stopping: AbortSignal;
   readonly firstTimesMax: number;
   readonly limits: AttemptLimits;
+  /** This process among those that append to the feed. */
+  readonly feedWriter?: number | undefined;
   onFailure(failure: WriteFailure): void;
 }
 
@@ -81,7 +83,7 @@ interface Tries {
 
 /** Makes a lane. */
 export function createLane(options: LaneOptions): Lane {
-  const { database, log, stopping, limits } = options;
+  const { database, log, stopping, limits, feedWriter } = options;
   const firstTimes = createFirstTimes(options.firstTimesMax);
   let state: WriterState = 'writing';
   let trouble: string | undefined;
@@ -117,7 +119,7 @@ export function createLane(options: LaneOptions): Lane {
   async function writeOnce(job: LaneJob & { readonly deadlineMs: number }, path: WritePath) {
     const slow = setTimeout(saySlow, limits.slowMs);
     try {
-      return await writeRows(database, job, path, firstTimes);
+      return await writeRows(database, { ...job, feedWriter }, path, firstTimes);
     } finally {
       clearTimeout(slow);
     }

@@ -44,6 +44,8 @@ export interface WriterOptions {
   /** Connections that write at once. More than one gain nothing on the embedded engine, which has one session. */
   readonly lanes?: number;
   readonly limits?: AttemptLimits;
+  /** Of a process whose points a feed outside of it gets: its number among those that append there. */
+  readonly feedWriter?: number | undefined;
 }
 
 const SLOW_MS = 10_000;
@@ -53,7 +55,7 @@ const WORST_FIRST: readonly WriterState[] = ['paused', 'waiting', 'writing'];
 
 /** Makes a writer on the database's writing connections. */
 export function createWriter(options: WriterOptions): Writer {
-  const { database, log, metrics } = options;
+  const { database, log, metrics, feedWriter } = options;
   const laneCount = options.lanes ?? 1;
   const deadlineMs = DEADLINE_MS[database.embedded === true ? 'embedded' : 'native'];
   const limits = options.limits ?? { slowMs: SLOW_MS, deadlineMs };
@@ -69,6 +71,7 @@ export function createWriter(options: WriterOptions): Writer {
       stopping: stopping.signal,
       firstTimesMax: Math.ceil(FIRST_TIMES_MAX / laneCount),
       limits,
+      feedWriter,
       onFailure: (failure) => failures.inc({ failure }),
     }),
   );

@@ -1,4 +1,4 @@
-// A real redis-server for a test, on a Unix socket or a port of its own and without files.
+// A real redis-server for a test, on a Unix socket or a port of its own. Without files, unless it is to keep its data.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,15 +9,18 @@ import { freePort } from './mosquitto.ts';
 export interface TestRedis {
   /** Path of its socket, which ioredis takes for an address; or the URL of its port. */
   readonly url: string;
-  /** Ends the server and all that it holds, and starts an empty one at the same address. */
+  /** Ends the server, and starts it at the same address: an empty one, unless it keeps its data. */
   restart(): Promise<void>;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Stops it where it stands, or lets it go on: its connections stay. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void;
   stop(): Promise<void>;
 }
 
 const PROGRAM = 'redis-server';
 
-async function launch(address: readonly string[]): Promise<ChildProcess> {
-  const options = [...address, '--save', '', '--appendonly', 'no'];
+async function launch(options: readonly string[]): Promise<ChildProcess> {
   const child = spawn(PROGRAM, options, { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of child.stdout.iterator({ destroyOnReturn: false })) {
     if (!/ready to accept connections/i.test(String(line))) continue;
@@ -28,13 +31,17 @@ async function launch(address: readonly string[]): Promise<ChildProcess> {
 }
 
 async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill('SIGKILL');
   await ended;
 }
 
 /** Starts a server: at a port of 127.0.0.1 where a process of its own shall find it by REDIS_URL. */
-export async function startRedis(at: 'socket' | 'port' = 'socket'): Promise<TestRedis> {
+export async function startRedis(
+  at: 'socket' | 'port' = 'socket',
+  { keepsData = false } = {},
+): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'tailrace-redis-'));
   const socket = join(folder, 'redis.sock');
   const port = at === 'port' ? await freePort() : 0;
@@ -43,13 +50,23 @@ export async function startRedis(at: 'socket' | 'port' = 'socket'): Promise<Test
     at === 'port'
       ? ['--bind', '127.0.0.1', '--port', `${port}`]
       : ['--port', '0', '--unixsocket', socket];
-  let child = await launch(address);
+  const files = keepsData
+    ? ['--dir', folder, '--appendonly', 'yes', '--appendfsync', 'always']
+    : ['--appendonly', 'no'];
+  const options = [...address, '--save', '', ...files];
+  let child = await launch(options);
+  const start = async () => {
+    child = await launch(options);
+  };
   return {
     url,
+    start,
+    kill: () => end(child),
     async restart() {
       await end(child);
-      child = await launch(address);
+      await start();
     },
+    signal: (name) => void child.kill(name),
     async stop() {
       await end(child);
       rmSync(folder, { recursive: true, force: true });

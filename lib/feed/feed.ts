@@ -43,15 +43,37 @@ export type FeedRead =
 
 export interface Feed {
   readonly name: string;
-  /** Appends after COMMIT; resolves when followers can see the record. */
+  /**
+   * Appends after COMMIT; resolves when followers can see the record.
+   * @throws TailraceError `feed_unavailable` where the log takes nothing: of points and series it is in the gap account
+   * then, and a `gap` comes before any other record. `stopped`. What the gap account throws: then nothing is certain.
+   */
   append(body: FeedBody): Promise<Position>;
-  /** The position of the newest record. What was appended before the call is at or before it. */
+  /**
+   * The position of the newest record: what was appended before the call is at or before it. Where the log cannot be
+   * asked, up to where followers were told; what was appended after that comes to them, or a gap.
+   */
   position(): Promise<Position>;
   /** Everything after `since` that is in the log at the time of the call. */
   readAfter(since: Position): Promise<FeedRead>;
   /** Calls `listener` with every record appended after this call, in order. Gives back the way to end it. */
   follow(listener: (record: FeedRecord) => void): () => void;
   stop(): Promise<void>;
+}
+
+/** Where it is kept, outside of the log, that the log misses something. */
+export interface GapAccount {
+  /**
+   * This process could not append what is committed. Resolves when that is kept, and those who `watch` will hear of it,
+   * in other processes, too. Rejects where it cannot be kept.
+   */
+  owe(): Promise<void>;
+  /** All that this process owed is behind a gap in the log. Never rejects. */
+  settle(): Promise<void>;
+  /** Whether anybody is known to owe the log a gap: it cannot be told what is missing meanwhile. */
+  readonly isOwed: boolean;
+  /** Calls `listener` when something more is missing. Gives back the way to end it. */
+  watch(listener: () => void): () => void;
 }
 
 /** A position as clients carry it: opaque, URL-safe. */

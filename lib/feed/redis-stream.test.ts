@@ -23,7 +23,7 @@ async function open(recordsMax?: number): Promise<Feed> {
     url: redis.url,
     log: createLog('silent'),
     metrics: createMetrics(),
-    ...(recordsMax === undefined ? {} : { recordsMax }),
+    ...(recordsMax === undefined ? {} : { keptMax: { records: recordsMax } }),
   });
   onTestFinished(() => feed.stop());
   return feed;

@@ -36,6 +36,8 @@ async function recover(
   if (position === undefined || position.epoch !== here.epoch) return undefined;
   const read = await connection.services.feed.readAfter(position);
   if (!read.recovered) return undefined;
+  // What a gap stands for was in no record.
+  if (read.records.some(({ kind }) => kind === 'gap')) return undefined;
   return read.records.filter((record) => record.position.offset <= here.offset);
 }
 
