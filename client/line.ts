@@ -170,7 +170,10 @@ async function askTicket(
   signal: AbortSignal,
 ): Promise<string | LineEnd> {
   const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(new URL('/v1/tickets', url), { method: 'POST', headers, signal });
+  const asked = fetch(new URL('/v1/tickets', url), { method: 'POST', headers, signal });
+  const answer = await asked.catch((cause: unknown) => {
+    throw new Error('The server cannot be reached.', { cause });
+  });
   const body = (await answer.json()) as Partial<Record<'ticket' | 'detail' | 'code', string>>;
   if (body.ticket !== undefined) return body.ticket;
   const { status } = answer;

@@ -1,6 +1,6 @@
 // When the server is asked, and what its answers and refusals do to the page.
 import type { ApiError } from './api.ts';
-import type { FollowState } from './follow-state.ts';
+import { describeOutage, type FollowState } from './follow-state.ts';
 import { describeBearer, describeObligations, formatLength } from './format.ts';
 import { type Page, windowNow } from './page-state.ts';
 import { seriesOf } from './view.ts';
@@ -47,10 +47,10 @@ function ask(page: Page): void {
 
 /** An answer came: what it says about itself is told. */
 export function answered(page: Page, answer: RangeAnswer | undefined, tookMs: number): void {
-  const { controls, screen, view } = page;
+  const { controls, screen } = page;
   controls.notice('range', undefined);
   controls.notice('access', undefined);
-  if (view.span.kind === 'fixed') controls.notice('connection', undefined);
+  controls.notice('connection', undefined);
   if (answer === undefined) return;
   const { level, step_ms: stepMs, complete } = answer.range;
   const limits = describeObligations(answer.policy?.obligations);
@@ -76,7 +76,10 @@ export function failed(page: Page, error: ApiError): void {
   } else if (error.status === 403) {
     void denied(page, error.message);
   } else if (error.status === 0 || error.status === 429 || error.status >= 500) {
-    controls.notice('connection', `${error.message} Trying again.`, 'error');
+    // Of the server that is away the tail speaks.
+    if (page.data.following.state.kind !== 'offline') {
+      controls.notice('connection', `${error.message} Trying again.`, 'error');
+    }
     askSoon(page, ASK_AGAIN_MS);
   } else {
     controls.notice('range', error.message, 'error');
@@ -90,11 +93,11 @@ export function followingChanged(page: Page, state: FollowState): void {
   controls.following(state);
   page.dirty = true;
   if (state.kind === 'offline' && state.attempt > 1) {
-    const text = `Offline: ${state.reason} The charts show what had come until then.`;
-    controls.notice('connection', text, 'warn');
-  } else if (state.kind === 'live') {
+    controls.notice('outage', describeOutage(state), 'warn');
     controls.notice('connection', undefined);
-  } else if (state.kind === 'catching up' && data.following.isMissing) {
+  }
+  if (state.kind !== 'offline') controls.notice('outage', undefined);
+  if (state.kind === 'catching up' && data.following.isMissing) {
     askStale(page);
   } else if (state.kind === 'refused') {
     refused(page, state);

@@ -23,6 +23,7 @@ type NoticeKey =
   | 'access'
   | 'limits'
   | 'connection'
+  | 'outage'
   | 'range'
   | 'missing'
   | 'incomplete';

@@ -13,7 +13,9 @@ const NOON = new Date(2026, 0, 2, 12).getTime();
 
 const tail = (state: TailState): FollowEvent => ({ kind: 'tail', state });
 const connecting = tail({ kind: 'connecting', attempt: 0 });
+const again = tail({ kind: 'connecting', attempt: 1 });
 const catchingUp = tail({ kind: 'catching up' });
+const answered: FollowEvent = { kind: 'answered' };
 const live = tail({ kind: 'live' });
 const summaries = tail({ kind: 'summaries' });
 const missing: FollowEvent = { kind: 'missing', isMissing: true };
@@ -40,17 +42,15 @@ describe('the page', () => {
     ['follows nothing', [], 'off'],
     ['catches up while history is loaded', [missing], 'catching up'],
     ['and while it connects', [missing, connecting, whole], 'catching up'],
-    ['is live where nothing is missing', [connecting, catchingUp, live], 'live'],
-    ['and not before history is there', [connecting, live, missing], 'catching up'],
-    ['but then', [connecting, live, missing, whole], 'live'],
+    ['is live where nothing is missing', [connecting, catchingUp, answered, live], 'live'],
+    ['and not before that is known', [connecting, live], 'catching up'],
+    ['nor before history is there', [connecting, live, missing, answered], 'catching up'],
+    ['but then', [connecting, answered, live, missing, whole], 'live'],
     ['is sent summaries, whatever is missing', [connecting, summaries, missing], 'summaries'],
     ['is offline', [connecting, live, offline()], 'offline'],
-    [
-      'and stays so while it tries',
-      [live, offline(), tail({ kind: 'connecting', attempt: 1 })],
-      'offline',
-    ],
-    ['until it is connected', [live, offline(), catchingUp], 'catching up'],
+    ['and stays so while it tries', [live, offline(), again], 'offline'],
+    ['until it is connected', [live, offline(), again, catchingUp], 'catching up'],
+    ['and catches up until it knows', [answered, live, offline(), again, live], 'catching up'],
     ['is refused', [live, refused], 'refused'],
     ['and stays so while history is asked for', [live, refused, missing, whole], 'refused'],
     ['until it follows anew', [live, refused, connecting], 'catching up'],
@@ -63,10 +63,11 @@ describe('the page', () => {
     ['until the connection was lost', [live, live, offline()], NOON + 2_000],
     ['until it was heard last', [live, live, offline(1, 30_000)], NOON - 28_000],
     ['until the first loss of several', [live, offline(), catchingUp, offline(2)], NOON + 1_000],
-    ['while it catches up', [live, offline(), catchingUp], NOON + 1_000],
-    ['and while history is loaded', [live, offline(), catchingUp, missing, live], NOON + 1_000],
-    ['as a whole when it is live again', [live, offline(), catchingUp, live], undefined],
-    ['as a whole where only other series are loaded', [live, missing], undefined],
+    ['while it catches up', [live, offline(), again, catchingUp], NOON + 1_000],
+    ['until it knows what is missing', [answered, live, offline(), again, live], NOON + 2_000],
+    ['and history is there', [live, offline(), again, live, missing, answered], NOON + 1_000],
+    ['as a whole when it is live again', [live, offline(), again, live, answered], undefined],
+    ['as a whole where only other series are loaded', [answered, live, missing], undefined],
     ['from nowhere on where it never was live', [connecting, offline()], undefined],
   ])('knows the charts %s', (_, events, expected) => {
     expect(wholeUntilMs(reached(...events))).toBe(expected);
@@ -80,12 +81,7 @@ describe('the page', () => {
       'last live 12:00:01 · retrying in 5 s',
     ],
     ['a second later', [live, offline()], 1_000, 'last live 12:00:01 · retrying in 4 s'],
-    [
-      'that it tries',
-      [live, offline(), tail({ kind: 'connecting', attempt: 1 })],
-      0,
-      'last live 12:00:01 · trying now',
-    ],
+    ['that it tries', [live, offline(), again], 0, 'last live 12:00:01 · trying now'],
     [
       'the day of before',
       [live, offline()],
@@ -94,7 +90,7 @@ describe('the page', () => {
     ],
     ['nothing of a past without readings', [offline()], 0, 'retrying in 4 s'],
     ['that summaries are not all', [summaries], 0, 'not every reading is sent'],
-    ['nothing more where all is well', [live], 0, ''],
+    ['nothing more where all is well', [answered, live], 0, ''],
   ])('says %s', (_, events, laterMs, expected) => {
     expect(describeFollow(reached(...events).shown, NOON + laterMs).detail).toBe(expected);
   });

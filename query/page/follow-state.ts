@@ -33,6 +33,8 @@ export interface FollowFacts {
   readonly shown: FollowState;
   /** Undefined where there is no tail. */
   readonly tail: TailState | undefined;
+  /** What the server answered to the last subscription has been taken: only then it is known what is missing. */
+  readonly isAnswered: boolean;
   /** Readings that no frame will bring are being asked for. */
   readonly isMissing: boolean;
   readonly lastLiveMs: number | undefined;
@@ -41,12 +43,15 @@ export interface FollowFacts {
 export type FollowEvent =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'tail'; readonly state: TailState }
+  /** The answer to a subscription was taken. */
+  | { readonly kind: 'answered' }
   | { readonly kind: 'missing'; readonly isMissing: boolean }
   | (FollowState & { readonly kind: 'refused' });
 
 /** Where a page begins. */
 export const FOLLOWS_NOTHING: FollowFacts = {
-  ...{ shown: { kind: 'off' }, tail: undefined, isMissing: false, lastLiveMs: undefined },
+  ...{ shown: { kind: 'off' }, tail: undefined, lastLiveMs: undefined },
+  ...{ isAnswered: false, isMissing: false },
 };
 
 /** What an event changes. */
@@ -62,13 +67,16 @@ export function nextFollow(facts: FollowFacts, event: FollowEvent, nowMs: number
       if (facts.shown.kind === 'refused') return { ...facts, isMissing };
       return isMissing === facts.isMissing ? facts : withShown({ ...facts, isMissing });
     }
+    case 'answered':
+      return withShown({ ...facts, isAnswered: true });
     case 'tail':
       return afterTail(facts, event.state, nowMs);
   }
 }
 
 function afterTail(facts: FollowFacts, tail: TailState, nowMs: number): FollowFacts {
-  if (tail.kind !== 'offline') return withShown({ ...facts, tail });
+  const isAnswered = facts.isAnswered && tail.kind !== 'connecting';
+  if (tail.kind !== 'offline') return withShown({ ...facts, isAnswered, tail });
   const wasLive = facts.tail?.kind === 'live' || facts.tail?.kind === 'summaries';
   // Where readings were missing already they still are, from the outage before on.
   const lastLiveMs = facts.lastLiveMs ?? (wasLive ? nowMs - tail.silentMs : undefined);
@@ -84,7 +92,7 @@ function withShown(facts: FollowFacts): FollowFacts {
   return { ...facts, shown, lastLiveMs: isWhole ? undefined : facts.lastLiveMs };
 }
 
-function shownOf({ tail, isMissing }: FollowFacts, before: FollowState): FollowState {
+function shownOf({ tail, isMissing, isAnswered }: FollowFacts, before: FollowState): FollowState {
   switch (tail?.kind) {
     case undefined:
     case 'ended':
@@ -97,7 +105,7 @@ function shownOf({ tail, isMissing }: FollowFacts, before: FollowState): FollowS
     case 'catching up':
       return { kind: 'catching up' };
     case 'live':
-      return { kind: isMissing ? 'catching up' : 'live' };
+      return { kind: isMissing || !isAnswered ? 'catching up' : 'live' };
     case 'summaries':
       return { kind: 'summaries' };
     case 'offline':
@@ -125,6 +133,13 @@ export function describeFollow(
   nowMs: number,
 ): { readonly word: string; readonly detail: string; readonly title: string } {
   return { word: WORDS[state.kind], detail: detailOf(state, nowMs), title: titleOf(state) };
+}
+
+/** What an outage means for the charts, as a sentence or two. */
+export function describeOutage({ reason, lastLiveMs }: FollowState & { kind: 'offline' }): string {
+  const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
+  if (lastLiveMs === undefined) return `${said} Trying again.`;
+  return `${said} What came since ${formatTimeOfDay(lastLiveMs)} is not known yet: it is hatched.`;
 }
 
 function detailOf(state: FollowState, nowMs: number): string {

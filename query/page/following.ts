@@ -61,6 +61,7 @@ export function createFollowing(
     switch (frame.type) {
       case 'subscribed':
         if (frame.recovered === false) listener.gap();
+        tell({ kind: 'answered' });
         break;
       case 'data':
         listener.points(frame.points);

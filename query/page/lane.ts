@@ -18,7 +18,8 @@ export interface Lane {
   readonly legend: HTMLElement;
   /** Stand over the chart: the outline of a band and what is said of it. */
   readonly over: readonly HTMLElement[];
-  paint(ctx: CanvasRenderingContext2D, plot: Plot): void;
+  /** `untilMs`: what held last is not known to hold longer. */
+  paint(ctx: CanvasRenderingContext2D, plot: Plot, untilMs: number): void;
   /** Sums up the window. */
   sum(window: ChartWindow): void;
   /** Points at the band of a time, or at none. */
@@ -38,9 +39,9 @@ export function createLane({ trace, palette, colors }: LaneOptions): Lane {
   return {
     legend,
     over: [mark, tip],
-    paint(ctx, plot) {
+    paint(ctx, plot, untilMs) {
       const ratio = window.devicePixelRatio;
-      drawRuns(ctx, plot, runsOf(trace(), plot.startMs, plot.endMs), {
+      drawRuns(ctx, plot, runsOf(trace(), plot.startMs, untilMs), {
         colorOf: (text) => colors(palette(), text),
         ink: palette().stateInk,
         font: `${11.5 * ratio}px -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Arial, sans-serif`,

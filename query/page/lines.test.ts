@@ -70,4 +70,17 @@ describe('lines on the screen', () => {
     expect(lines.trace(1).t.length).toBe(lines.trace(1).v.length);
     expect(lines.isFull(1_000)).toBe(true);
   });
+
+  it('keep what came slowly before a flood, and the highest of the flood', () => {
+    const lines = createLines();
+    lines.show(both, [], true);
+    const slow = Array.from({ length: 1_000 }, (_, i) => i * 1_000);
+    for (const t of slow) lines.take([[1, t, -t]]);
+    for (let i = 1; i <= 150_000; i++) lines.take([[1, 999_000 + i / 10, i === 777 ? 9 : 1]]);
+    const { t, v } = lines.trace(1);
+    expect(t.length).toBeLessThanOrEqual(100_000);
+    expect(t.slice(0, 999)).toEqual(slow.slice(0, 999));
+    expect(v[t.indexOf(999_077.7)]).toBe(9);
+    expect(t).toEqual([...new Set(t)].sort((a, b) => a - b));
+  });
 });

@@ -7,6 +7,7 @@ import {
   carryOver,
   emptyTrace,
   type Trace,
+  thin,
   traceOf,
   trim,
 } from './trace.ts';
@@ -69,11 +70,11 @@ export function createLines(): Lines {
         const trace = traces.get(id);
         if (lane !== undefined) {
           stale = appendState(lane, time, String(value)) === 'stale' || stale;
-          keepBounded(lane.t, lane.v);
+          keepBounded(lane);
         }
         if (trace !== undefined && typeof value === 'number') {
           stale = append(trace, time, value) === 'stale' || stale;
-          keepBounded(trace.t, trace.v);
+          if (trace.t.length > POINTS_MAX) thin(trace, POINTS_MAX / 2);
         }
       }
       return stale ? 'stale' : 'taken';
@@ -101,10 +102,8 @@ export function createLines(): Lines {
 }
 
 /** A page in the background is not drawn and forgets nothing by its window: the oldest half of too much goes. */
-function keepBounded(...columns: readonly unknown[][]): void {
-  for (const column of columns) {
-    if (column.length > POINTS_MAX) column.splice(0, POINTS_MAX / 2);
-  }
+function keepBounded({ t, v }: StateTrace): void {
+  for (const column of [t, v]) if (column.length > POINTS_MAX) column.splice(0, POINTS_MAX / 2);
 }
 
 interface AnsweredSeries {

@@ -98,7 +98,8 @@ export function createPane(options: PaneOptions): Pane {
     palette,
     events: options.events,
     paint(ctx, plot) {
-      (lane ?? { paint: paintLines }).paint(ctx, plot);
+      if (lane === undefined) paintLines(ctx, plot);
+      else lane.paint(ctx, plot, knownUntil(plot.endMs, now));
       if (!now.isLive || now.wholeUntilMs === undefined) return;
       const style = { color: palette().unknown, ratio: window.devicePixelRatio };
       drawUnknown(ctx, plot, now.wholeUntilMs, style);
@@ -136,11 +137,13 @@ export function createPane(options: PaneOptions): Pane {
         decimals = decimalsFor(scale.high - scale.low);
       }
       chart.draw(window, scale ?? { low: 0, high: 1 });
-      lane?.sum(window);
+      lane?.sum({ ...window, endMs: knownUntil(window.endMs, now) });
     },
     read(timeMs, window, isLive) {
-      for (const row of rows) readRow(row, lines, { timeMs, window, isLive, decimals, chart });
-      lane?.point(chart, timeMs, window);
+      const knownUntilMs = knownUntil(window.endMs, now);
+      const reading = { timeMs, window, knownUntilMs, isLive, decimals, chart };
+      for (const row of rows) readRow(row, lines, reading);
+      lane?.point(chart, timeMs, { ...window, endMs: knownUntilMs });
     },
     speak(timeMs) {
       return series
@@ -154,6 +157,11 @@ export function createPane(options: PaneOptions): Pane {
       element.remove();
     },
   };
+}
+
+/** The end of what is known: what held last is not known to hold still. */
+function knownUntil(endMs: number, { isLive, wholeUntilMs = endMs }: Now): number {
+  return isLive ? Math.min(endMs, wholeUntilMs) : endMs;
 }
 
 /** The timeline of a pane without numbers: of its first series. */
@@ -215,6 +223,7 @@ function tools({ index, series, actions }: PaneOptions): HTMLElement {
 interface Reading {
   readonly timeMs: number | undefined;
   readonly window: ChartWindow;
+  readonly knownUntilMs: number;
   readonly isLive: boolean;
   readonly decimals: number;
   readonly chart: Chart;
@@ -247,8 +256,8 @@ function readRow(row: Row, lines: Lines, reading: Reading): void {
 }
 
 /** What held at the crosshair or holds now, and for how long. */
-function readState(row: Row, trace: StateTrace, { timeMs, window }: Reading): void {
-  const held = heldAt(trace, timeMs, window.endMs);
+function readState(row: Row, trace: StateTrace, { timeMs, knownUntilMs }: Reading): void {
+  const held = heldAt(trace, timeMs, knownUntilMs);
   setText(row.value, held === undefined ? '–' : formatState(held.text));
   setText(row.age, held === undefined ? '' : lengthOf(held));
 }

@@ -31,7 +31,7 @@ const DARK: Palette = {
   ],
   states: ['#6a3556', '#565b26', '#4b4280', '#1d5f58', '#6b5320', '#6d3931', '#1c4f6b', '#2a5c46'],
   stateInk: '#e8eef4',
-  unknown: '#5b68759c',
+  unknown: '#6b7986',
 };
 
 const LIGHT: Palette = {
@@ -52,7 +52,7 @@ const LIGHT: Palette = {
   ],
   states: ['#f0c9df', '#dfe3b4', '#d5cdf3', '#b9e2dc', '#f0dcb0', '#f3cbc4', '#bcdcee', '#c0e2cc'],
   stateInk: '#18222c',
-  unknown: '#8a96a29c',
+  unknown: '#b4bec7',
 };
 
 const media = (): MediaQueryList => window.matchMedia('(prefers-color-scheme: light)');

@@ -123,6 +123,32 @@ export function trim(trace: Trace, beforeMs: number): void {
   trace.v.splice(0, at);
 }
 
+/**
+ * Leaves at most about `max` points: of each stretch of time its first, lowest, highest and last, so that the line stays
+ * the same as far as a screen shows it, and a flood does not push out what came slowly.
+ */
+export function thin(trace: Trace, max: number): void {
+  const [t, v] = [[...trace.t], [...trace.v]];
+  const firstMs = t[0] ?? 0;
+  const stretchMs = ((t.at(-1) ?? 0) - firstMs) / Math.floor(max / 4);
+  trace.t.length = 0;
+  trace.v.length = 0;
+  for (let from = 0, to = 0; from < t.length; from = to) {
+    const endMs = firstMs + (Math.floor(((t[from] ?? 0) - firstMs) / stretchMs) + 1) * stretchMs;
+    let [low, high] = [from, from];
+    for (to = from + 1; to < t.length && (t[to] ?? 0) < endMs; to++) {
+      if ((v[to] ?? 0) < (v[low] ?? 0)) low = to;
+      if ((v[to] ?? 0) > (v[high] ?? 0)) high = to;
+    }
+    const kept = [from, Math.min(low, high), Math.max(low, high), to - 1];
+    kept.forEach((at, i) => {
+      if (at === kept[i - 1]) return;
+      trace.t.push(t[at] ?? 0);
+      trace.v.push(v[at] ?? 0);
+    });
+  }
+}
+
 /** Points of `newer` behind those of `older`'s that came after the newer's last: what the tail gave meanwhile. */
 export function carryOver(older: Trace, newer: Trace): void {
   const from = Math.max(older.appendedFromMs, newer.t.at(-1) ?? Number.NEGATIVE_INFINITY);
