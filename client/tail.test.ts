@@ -1,14 +1,14 @@
 // Tails against a query server over real sockets, cut and restarted on the way.
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
+import { type FollowedTail, followTail } from '../test/followed-tail.ts';
 import { eventually } from '../test/program.ts';
 import { startProxy, type TcpProxy } from '../test/proxy.ts';
 import { readJson, startTestQueryServer, type TestQueryServer } from '../test/query-server.ts';
-import type { Frame } from './frames.ts';
-import { type Tail, type TailOptions, tail } from './tail.ts';
-import { createView, type View } from './view.ts';
+import type { TailOptions } from './tail.ts';
+import type { View } from './view.ts';
 
 const DAY = { start: '2026-01-02T00:00:00Z', end: '2026-01-03T00:00:00Z', points: 'raw' };
 const T0 = Date.UTC(2026, 0, 2);
@@ -38,34 +38,13 @@ afterAll(async () => {
   await database.dispose();
 });
 
-interface Followed {
-  readonly tail: Tail;
-  readonly view: View;
-  readonly frames: Frame[];
-  readonly states: string[];
-  readonly ended: Promise<void>;
-  readonly abort: () => void;
-}
-
-function follow(options: Partial<TailOptions> & Pick<TailOptions, 'series'>): Followed {
-  const abort = new AbortController();
-  onTestFinished(() => abort.abort());
-  const [view, frames, states]: [View, Frame[], string[]] = [createView(), [], []];
-  const followed = tail({
+function follow(options: Partial<TailOptions> & Pick<TailOptions, 'series'>): FollowedTail {
+  return followTail({
     url: `http://127.0.0.1:${proxy.port}`,
     token: () => server.token(),
-    ...{ WebSocket, signal: abort.signal, snapshot: DAY, ...options },
-    onState: (state) => states.push(state.kind),
+    snapshot: DAY,
+    ...options,
   } as TailOptions);
-  async function read(): Promise<void> {
-    for await (const frame of followed) {
-      frames.push(frame);
-      view.take(frame);
-    }
-  }
-  const ended = read();
-  ended.catch(() => undefined);
-  return { tail: followed, view, frames, states, ended, abort: () => abort.abort() };
 }
 
 /** A series of its own with a point, by name and id. */

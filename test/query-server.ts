@@ -75,6 +75,8 @@ export interface TestQueryServerOptions {
   readonly feed?: Feed;
   /** As the program has them by default unless given. */
   readonly limits?: Amounts;
+  /** Of the key that signs its tokens: servers of one folder take one another's. Its own unless given. */
+  readonly keyFolder?: string;
 }
 
 type Ingest = Pick<TestQueryServer, 'write'>;
@@ -126,7 +128,7 @@ export async function startTestQueryServer(
   const lifecycle = createLifecycle(log);
   const folder = await mkdtemp(join(tmpdir(), 'tailrace-query-'));
   lifecycle.add({ name: 'key folder', stop: () => rm(folder, { recursive: true }) });
-  const key = await openSigningKey(folder);
+  const key = await openSigningKey(options.keyFolder ?? folder);
   const feed = options.feed ?? createRing({ recordsMax: 10_000, pointsMax: 1_000_000, metrics });
   lifecycle.add(feed);
   const catalogue = await openCatalogue({ database, feed, metrics, log });
