@@ -1,7 +1,9 @@
 import type { Client } from '../transaction.ts';
 
+// A sequence's first value stands there before it was given.
 const SELECT_GAPS = `
-select last_value::float8 as number, exists (select from tailrace.feed_writer where owes) as is_owed
+select case when is_called then last_value else 0 end::float8 as number,
+  exists (select from tailrace.feed_writer where owes) as is_owed
 from tailrace.feed_gap`;
 
 export interface FeedGapsRow {
