@@ -97,4 +97,11 @@ export type Frame =
       readonly expires_at?: number;
     }
   | { readonly type: 'reauthed'; readonly expires_at: number }
-  | { readonly type: 'bye'; readonly code: number; readonly detail: string };
+  | {
+      readonly type: 'bye';
+      /** The close code that follows. */
+      readonly code: number;
+      readonly detail: string;
+      /** Points that waited and were not sent; a tail that goes on by its cursor is sent them. */
+      readonly dropped?: number;
+    };
