@@ -13,6 +13,8 @@ export interface TestRedis {
   restart(): Promise<void>;
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** For one that keeps its data and is not running: there is nothing left of it. */
+  forget(): void;
   /** Stops it where it stands, or lets it go on: its connections stay. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void;
   stop(): Promise<void>;
@@ -62,6 +64,7 @@ export async function startRedis(
     url,
     start,
     kill: () => end(child),
+    forget: () => rmSync(join(folder, 'appendonlydir'), { recursive: true, force: true }),
     async restart() {
       await end(child);
       await start();
