@@ -57,7 +57,10 @@ function createPage(): Page {
     palette: applyTheme('system'),
     liveSpanMs: 900_000,
     dirty: true,
-    asking: { timer: undefined, atMs: Number.POSITIVE_INFINITY, askedMs: 0 },
+    asking: {
+      ...{ timer: undefined, atMs: Number.POSITIVE_INFINITY, askedMs: 0 },
+      ...{ question: undefined, isStale: false },
+    },
     stillAtMs: undefined,
     access,
     account: accountOf(access, api),

@@ -18,18 +18,23 @@ const SUMMARIES_REST_MS = 8_000;
 export function askSoon(page: Page, restMs: number): void {
   window.clearTimeout(page.asking.timer);
   page.asking.atMs = performance.now() + restMs;
-  page.asking.timer = window.setTimeout(() => ask(page), restMs);
+  page.asking.timer = window.setTimeout(() => void ask(page), restMs);
 }
 
-/** What is shown is no longer all there is. Does not put off a question that is about to be asked. */
+/**
+ * What is shown is no longer all there is. Neither puts off a question that is about to be asked nor ends one that is
+ * under way: where readings come late all the time none would ever be answered.
+ */
 export function askStale(page: Page): void {
   const { asking, data } = page;
+  asking.isStale = true;
+  if (asking.question !== undefined) return;
   const restMs = data.following.state.kind === 'summaries' ? SUMMARIES_REST_MS : STALE_REST_MS;
   const atMs = Math.max(performance.now(), asking.askedMs + restMs);
   if (atMs < asking.atMs) askSoon(page, atMs - performance.now());
 }
 
-function ask(page: Page): void {
+async function ask(page: Page): Promise<void> {
   const { view, catalogue, data, screen, access, asking } = page;
   asking.atMs = Number.POSITIVE_INFINITY;
   asking.askedMs = performance.now();
@@ -37,12 +42,19 @@ function ask(page: Page): void {
   const series = seriesOf(view)
     .map((name) => catalogue.find(name))
     .filter((info) => info !== undefined);
+  asking.isStale = false;
   if (series.length === 0) {
+    asking.question = undefined;
     data.rest();
     return;
   }
   const live = view.span.kind === 'live';
-  void data.ask({ series, ...windowNow(page), width: screen.width(), live });
+  const question = { series, ...windowNow(page), width: screen.width(), live };
+  asking.question = question;
+  await data.ask(question);
+  if (asking.question !== question) return;
+  asking.question = undefined;
+  if (asking.isStale) askStale(page);
 }
 
 /** An answer came: what it says about itself is told. */

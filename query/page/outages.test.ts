@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPublisher } from '../../lib/mqtt/publisher.ts';
@@ -158,6 +159,25 @@ describe('the page', () => {
     await expectShown([...valuesOf(flow), 403]);
     await write('flow', [[Date.now(), 480]]);
     await isStatus('Live');
+  });
+
+  it('is put right though readings come late all the time and answers take long', async () => {
+    await page.route('**/v1/range**', async (route) => {
+      // Longer than the page waits before it asks anew.
+      await delay(3_000);
+      await route.continue();
+    });
+    const lateMs = Date.now() - 11.5 * 60_000;
+    let late = 0;
+    await eventually(
+      async () => {
+        late += 1;
+        await write('flow', [[lateMs + late, 600]]);
+        return shownValues();
+      },
+      (shown) => shown.includes(600),
+    );
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
   });
 
   it('did all of that without a fault', () => {

@@ -13,6 +13,17 @@ import type { Screen } from './screen.ts';
 import type { Palette } from './theme.ts';
 import { seriesOf, type View, windowOf } from './view.ts';
 
+/** When the server will be asked next and when it was asked last, in ms of `performance.now`. */
+export interface Asking {
+  timer: number | undefined;
+  atMs: number;
+  askedMs: number;
+  /** The question that is under way. */
+  question: object | undefined;
+  /** What it will answer is known not to be all there is. */
+  isStale: boolean;
+}
+
 export interface Page {
   view: View;
   palette: Palette;
@@ -20,8 +31,7 @@ export interface Page {
   liveSpanMs: number | null;
   /** Something has changed that was not drawn yet. */
   dirty: boolean;
-  /** When the server will be asked next and when it was asked last, in ms of `performance.now`. */
-  readonly asking: { timer: number | undefined; atMs: number; askedMs: number };
+  readonly asking: Asking;
   /** The present, where it stands still because nothing new can come: ms since 1970. */
   stillAtMs: number | undefined;
   readonly access: Access;
