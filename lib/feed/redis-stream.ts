@@ -37,8 +37,10 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
   const followers = createFollowers(log);
   const from = await firstPosition(redis, redisLog, log);
   const uplink = createUplink({ redis, redisLog, gaps, log });
+  const readerRedis = connectRedis(url, log);
+  await untilReady(readerRedis);
   const reader = startReader({
-    redis: connectRedis(url, log),
+    redis: readerRedis,
     from,
     newest: uplink.newest,
     tell: followers.tell,
@@ -76,15 +78,19 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
   };
 }
 
+/** An error is no end: the connection is tried again. */
+async function untilReady(redis: Redis): Promise<void> {
+  await new Promise<void>((ready) => {
+    if (redis.status === 'ready') ready();
+    else redis.once('ready', ready);
+  });
+}
+
 /** Asks until Redis answers. */
 async function firstPosition(redis: Redis, redisLog: RedisLog, log: Log): Promise<Position> {
   for (;;) {
     try {
-      // An error event would reject it, and the connection is tried again all the same.
-      await new Promise<void>((ready) => {
-        if (redis.status === 'ready') ready();
-        else redis.once('ready', ready);
-      });
+      await untilReady(redis);
       return await redisLog.newest();
     } catch (cause) {
       log.warn({ reason: messageOf(cause) }, 'the feed in Redis does not answer');
