@@ -1,4 +1,6 @@
 // What a server sends to those who are too slow, or not allowed any more, and what the client makes of it.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type FollowedTail, followTail } from '../test/followed-tail.ts';
 import { eventually } from '../test/program.ts';
@@ -95,6 +97,22 @@ describe('a tail', () => {
     await until(() => followed.view.points(id).length === 151);
     expect(ofType(followed, 'bye').map(({ code }) => code)).toEqual([4408]);
     expect(followed.states).toContain('offline');
+  });
+
+  it('tries again where a proxy before the server says that there is none', async () => {
+    const gateway = createServer((_, response) => response.writeHead(502).end('<html>Bad Gateway'));
+    await new Promise<void>((listening) => gateway.listen(0, '127.0.0.1', listening));
+    const { tail: followed, states } = followTail({
+      url: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`,
+      ...{ token: () => 'none', series: ['rig-1/spp'] },
+    });
+    await until(() => {
+      const { state } = followed;
+      return state.kind === 'offline' && state.reason === 'The server answered 502.';
+    });
+    expect(states).not.toContain('ended');
+    gateway.closeAllConnections();
+    gateway.close();
   });
 
   it('says what is missing where there is no WebSocket', () => {

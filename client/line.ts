@@ -163,6 +163,12 @@ export function openLine(options: LineOptions): Line {
   return line;
 }
 
+interface TicketAnswer {
+  readonly ticket?: string;
+  readonly detail?: string;
+  readonly code?: string;
+}
+
 /** A ticket for a token, or why there is none. Rejects where the server cannot be reached. */
 async function askTicket(
   url: string,
@@ -174,9 +180,10 @@ async function askTicket(
   const answer = await asked.catch((cause: unknown) => {
     throw new Error('The server cannot be reached.', { cause });
   });
-  const body = (await answer.json()) as Partial<Record<'ticket' | 'detail' | 'code', string>>;
+  // A proxy before the server speaks no JSON.
+  const body = (await answer.json().catch(() => ({}))) as TicketAnswer;
   if (body.ticket !== undefined) return body.ticket;
   const { status } = answer;
-  const reason = body.detail ?? 'The server refused.';
+  const reason = body.detail ?? `The server answered ${status}.`;
   return { reason, code: status, problem: body.code, isFinal: isRefusal(status) };
 }
