@@ -176,7 +176,8 @@ export function createNewest() {
 }
 
 function addToBucket(open: OpenBucket, { t, value, quality }: Point): void {
-  if (t < open.firstT) [open.firstT, open.first] = [t, value];
+  // Of one time the value that came last counts, as everywhere.
+  if (t <= open.firstT) [open.firstT, open.first] = [t, value];
   if (t >= open.lastT) [open.lastT, open.last, open.lastQuality] = [t, value, quality];
   if (typeof value === 'number') {
     open.min = open.min === null ? value : Math.min(open.min, value);
