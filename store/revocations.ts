@@ -119,7 +119,7 @@ export async function openRevocations(options: RevocationStoreOptions): Promise<
     }
   }
 
-  /** Resolves when the feed has it, or has had a second. The feed tries for as long as it lives. */
+  /** Resolves when the feed has it, or has had a second. */
   async function announce(revocation: RevokedBody): Promise<void> {
     const appended = feed.append({ kind: 'revoked', ...revocation }).then(
       () => undefined,
