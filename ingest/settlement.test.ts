@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
+import { TailraceError } from '../lib/errors.ts';
 import type { ReadingBatch, WriteOutcome } from '../store/readings.ts';
 import { modelCatalogue, modelTable, NOW_MS, startModel, stopIngesters } from './testing.ts';
 
@@ -188,4 +189,24 @@ it.each([
   void ingester.handle(message, () => acknowledged.push(1));
   await ingester.stop();
   expect(acknowledged).toEqual([]);
+});
+
+it('acknowledges what a feed that takes nothing has not got, and goes on trying where that is not kept', async () => {
+  let attempts = 0;
+  const model = startModel({
+    limits: { rowsMax: 1, quietMs: 0 },
+    feed: {
+      async append() {
+        attempts += 1;
+        // At first not even that it is missing could be kept.
+        if (attempts === 1) throw new Error('the database is away');
+        throw new TailraceError('feed_unavailable', 'The feed takes nothing now.');
+      },
+    },
+  });
+  await model.send('t/a/b/c', '1').wait;
+  await model.ingester.stop();
+  expect([attempts, model.ingester.isThrough]).toEqual([2, true]);
+  expect(model.story.at(-1)).toBe('ack 0');
+  expect(model.table.size).toBe(1);
 });
