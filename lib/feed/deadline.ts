@@ -14,15 +14,20 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
  */
 export async function within<T>(work: Promise<T>, ms: number, onLate = () => {}): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    const giveUp = () => {
+      if (isOver) return;
       onLate();
       reject(new TailraceError('no_answer', `no answer for ${ms} ms`));
-    }, ms);
+    };
+    // A process that was busy for so long reads first what has come in meanwhile.
+    timer = setTimeout(() => setImmediate(giveUp), ms);
   });
   try {
     return await Promise.race([work, late]);
   } finally {
+    isOver = true;
     clearTimeout(timer);
   }
 }
