@@ -1,5 +1,6 @@
 // Tails of those who may have delayed or coarser data only: what has become theirs is read from the table on a timer,
-// by the same path as a range, so that no fresher or finer point ever comes near them.
+// by the same path as a range, so that no fresher or finer point ever comes near them. Of the feed they take only when
+// points came in behind what was read already: those stretches are read again.
 import { encodeCursor } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import { shownByIds } from '../choice.ts';
@@ -9,12 +10,15 @@ import { type RangeQuestion, type RangeResult, readRange } from '../range/read.t
 import type { SeriesTable } from '../range/table.ts';
 import { type Connection, fail, flushAll, type Held, isFlowing } from './connection.ts';
 import { decideAgain, settle } from './decide.ts';
-import { dataFrame, type ServerFrame } from './frames.ts';
+import { dataFrame, isDataFrame, type ServerFrame } from './frames.ts';
 import { makePoint, type Point } from './point.ts';
+import { createTouched, type Stretch, type Touched } from './touched.ts';
 import type { Bucket } from './waiting.ts';
 
 const EVERY_MIN_MS = 1_000;
 const POINTS_A_FRAME = 5_000;
+/** Stretches that are read again between two times that it is read on. */
+const AGAIN_MAX = 8;
 /** What takes longer is asked again. */
 const READ_MAX_MS = 30_000;
 
@@ -24,6 +28,14 @@ export interface Poll {
   readonly stepMs: number;
   /** Everything before has been sent. */
   fromUs: number;
+  /** What is being read is before this: what comes in there may have been too late for it. */
+  readingToUs: number;
+  /** Where points came in behind `fromUs`. */
+  readonly touched: Touched;
+  /** What is read again now; undefined while it is read on. */
+  again: Stretch | undefined;
+  /** Stretches that are read again before it is read on. */
+  againLeft: number;
   /** Where the points that were read last go on, if not all of them went into one frame. */
   page: Page | undefined;
   /** Counts the times that series were taken out: what was read before is not sent. */
@@ -36,10 +48,11 @@ export interface Poll {
 export function firstPoll(grant: Grant, nowMs: number): Poll | undefined {
   const { delay_ms: delayMs = 0, finest_step_ms: stepMs = 0 } = grant.obligations;
   if (delayMs === 0 && stepMs === 0) return undefined;
+  const fromUs = floorTo(nowMs - delayMs, stepMs) * 1_000;
   return {
     everyMs: Math.max(EVERY_MIN_MS, stepMs),
-    stepMs,
-    fromUs: floorTo(nowMs - delayMs, stepMs) * 1_000,
+    ...{ stepMs, fromUs, readingToUs: fromUs },
+    ...{ touched: createTouched(), again: undefined, againLeft: AGAIN_MAX },
     page: undefined,
     narrowings: 0,
     nextMs: nowMs,
@@ -49,6 +62,29 @@ export function firstPoll(grant: Grant, nowMs: number): Poll | undefined {
 
 function floorTo(ms: number, stepMs: number): number {
   return stepMs === 0 ? ms : Math.floor(ms / stepMs) * stepMs;
+}
+
+/** Notes a point of the feed that reading on would miss. */
+export function notePoint(poll: Poll, { seriesId, t }: Point, nowMs: number): void {
+  const timeUs = Math.round(t * 1_000);
+  if (timeUs >= poll.readingToUs) return;
+  const { stepMs } = poll;
+  const startUs = stepMs === 0 ? timeUs : floorTo(timeUs / 1_000, stepMs) * 1_000;
+  poll.touched.note(seriesId, startUs, startUs + (stepMs === 0 ? 1 : stepMs * 1_000));
+  poll.nextMs = Math.min(poll.nextMs, nowMs + EVERY_MIN_MS);
+}
+
+/** The next stretch to be read again; undefined where it is time to read on. */
+function nextAgain(poll: Poll): Stretch | undefined {
+  while (poll.againLeft > 0) {
+    const stretch = poll.touched.take();
+    if (stretch === undefined) return undefined;
+    poll.againLeft -= 1;
+    // The rest is read when it is read on.
+    const endUs = Math.min(stretch.endUs, poll.fromUs);
+    if (stretch.startUs < endUs) return { ...stretch, endUs };
+  }
+  return undefined;
 }
 
 /** Points of the raw tables, series by series. */
@@ -80,9 +116,9 @@ function bucketsOf(tables: readonly SeriesTable[]): Bucket[] {
 
 /** What has become the subscription's since the last time; undefined where nothing can have. */
 function questionOf(poll: Poll, nowMs: number): RangeQuestion | undefined {
-  const { stepMs, page } = poll;
-  const startUs = page?.startUs ?? poll.fromUs;
-  const endUs = page?.endUs ?? floorTo(nowMs, stepMs) * 1_000;
+  const { stepMs, page, again } = poll;
+  const startUs = page?.startUs ?? again?.startUs ?? poll.fromUs;
+  const endUs = page?.endUs ?? again?.endUs ?? floorTo(nowMs, stepMs) * 1_000;
   if (endUs <= startUs) return undefined;
   const domain = { startUs, endUs, offsetUs: 0, fill: 'none' } as const;
   if (stepMs === 0) {
@@ -113,17 +149,30 @@ function hasRoom({ services, right }: Connection): boolean {
   }
 }
 
+/** A question was answered to its end. */
+function advance(poll: Poll, endUs: number): void {
+  if (poll.again === undefined) {
+    poll.fromUs = Math.max(poll.fromUs, endUs);
+    poll.readingToUs = poll.fromUs;
+  }
+  poll.again = undefined;
+}
+
 async function pollOnce(connection: Connection, one: Held, poll: Poll): Promise<void> {
   const { services, transport, held, right } = connection;
   const { frame, subscription } = one;
   const isCurrent = () => held.get(frame.id) === one && one.stage === 'flowing';
   if (!decideAgain(connection) || !isCurrent()) return;
   const nowMs = services.clock();
+  if (poll.page === undefined) poll.again ??= nextAgain(poll);
+  const { narrowings, again } = poll;
+  if (again === undefined) poll.againLeft = AGAIN_MAX;
   const question = questionOf(poll, nowMs);
   if (question === undefined) return;
+  if (again === undefined) poll.readingToUs = question.endUs;
   const { grant } = right;
-  const { narrowings } = poll;
-  const allowed = shownByIds(subscription.seriesIds, grant, services.catalogue);
+  const ids = Array.from(subscription.seriesIds).filter((id) => again?.seriesIds.has(id) ?? true);
+  const allowed = shownByIds(new Set(ids), grant, services.catalogue);
   const result = await within(READ_MAX_MS, connection.gone.signal, (ended) => {
     const sources = { feed: services.feed, rangeReader: services.readerOf(right.claims, ended) };
     return readRange(allowed, question, grant, sources, nowMs * 1_000, poll.page);
@@ -133,12 +182,19 @@ async function pollOnce(connection: Connection, one: Held, poll: Poll): Promise<
   const { answer } = result;
   const { startUs, endUs } = question;
   poll.page = answer.next === undefined ? undefined : { startUs, endUs, after: answer.next };
-  if (poll.page === undefined) poll.fromUs = Math.max(poll.fromUs, answer.endUs);
+  if (poll.page === undefined) advance(poll, answer.endUs);
   const sent = frameOf(frame.id, poll, result);
   if (sent === undefined) return;
   flushAll(connection);
   transport.send(sent, encodeCursor(answer.position));
-  if (sent.type === 'data') services.counters.delivered.inc(pointsOf(result.tables).length);
+  if (isDataFrame(sent)) services.counters.delivered.inc(sent.points.length);
+  else services.counters.dropped.inc(Number(sent.dropped));
+}
+
+/** How long nothing is read. Stretches that are read again are followed by what is read on at once. */
+function pauseMsOf({ page, againLeft, touched, everyMs }: Poll): number {
+  if (page !== undefined || againLeft < AGAIN_MAX) return 0;
+  return touched.size > 0 ? EVERY_MIN_MS : everyMs;
 }
 
 /** Reads for those subscriptions whose time has come; one that is still being read for waits. */
@@ -155,12 +211,16 @@ export function pollDue(connection: Connection, nowMs: number): void {
     }
     const leave = connection.services.limits.enterReading(connection.right.claims);
     poll.isBusy = true;
+    let hasFailed = false;
     pollOnce(connection, one, poll)
-      .catch((thrown: unknown) => fail(connection, thrown, one.frame.id))
+      .catch((thrown: unknown) => {
+        hasFailed = true;
+        fail(connection, thrown, one.frame.id);
+      })
       .finally(() => {
         leave();
         poll.isBusy = false;
-        poll.nextMs = nowMs + (poll.page === undefined ? poll.everyMs : 0);
+        poll.nextMs = nowMs + (hasFailed ? EVERY_MIN_MS : pauseMsOf(poll));
       });
   }
 }

@@ -87,8 +87,6 @@ function addCreated(connection: Connection, series: readonly Series[], missed: M
 function beginAgain(connection: Connection): void {
   const { held, services, rechecked } = connection;
   for (const one of held.values()) {
-    // What is read from the table misses nothing of the feed.
-    if (one.poll !== undefined) continue;
     services.cohorts.leave(one);
     one.resume = 'lost';
     one.stage = 'suspended';

@@ -15,7 +15,7 @@ import {
 } from './connection.ts';
 import { decideAgain, settle, shapeOf } from './decide.ts';
 import { SUBSCRIPTIONS_MAX, type SubscribeFrame, seriesOfFrame } from './frames.ts';
-import { firstPoll } from './poll.ts';
+import { firstPoll, notePoint } from './poll.ts';
 import { factsOf } from './right.ts';
 import { admitSnapshot, snapshotFrame } from './snapshot.ts';
 import { createSubscription } from './subscription.ts';
@@ -56,8 +56,6 @@ async function setUp(connection: Connection, one: Held): Promise<void> {
     one.stage !== 'suspended';
 
   const here = services.hub.attach(member, subscription);
-  // Delayed or coarser points come from the table: what is attached to the feed would be fresher or finer.
-  if (one.poll !== undefined) services.hub.detach(subscription);
   subscription.hold(here);
   const since = typeof resume === 'object' ? resume.since : undefined;
   const isLive = one.poll === undefined;
@@ -137,6 +135,7 @@ async function begin(
   const maxHz = maxHzOf(frame, grant);
   const lookbackMs = grant.obligations.lookback_ms;
   const seriesIds = series.map((one) => one.id);
+  const poll = firstPoll(grant, clock());
   const one: Held = {
     ...{ frame, stage: 'opening', setups: 0, shape: shapeOf(grant) },
     ...{ resume: beginning.resume, snapshotGrant: beginning.snapshotGrant },
@@ -146,9 +145,11 @@ async function begin(
       position: NOWHERE,
       maxHz,
       lookbackMs,
+      // Delayed or coarser points come from the table: those of the feed would be fresher or finer.
+      onPoint: poll && ((point, nowMs) => notePoint(poll, point, nowMs)),
       clock,
     }),
-    poll: firstPoll(grant, clock()),
+    poll,
     news: { added: new Set(), removed: new Set() },
     ...{ cohort: undefined, seriesKey: undefined },
   };

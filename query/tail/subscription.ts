@@ -53,6 +53,8 @@ export interface SubscriptionOptions {
   readonly maxHz: number | undefined;
   /** Points older than this are left out (late data under a look-back); undefined for no limit. */
   readonly lookbackMs?: number | undefined;
+  /** Of one that is sent none of the points: is told of them instead. */
+  readonly onPoint?: ((point: Point, nowMs: number) => void) | undefined;
   readonly clock: Clock;
 }
 
@@ -75,6 +77,7 @@ class LiveSubscription implements Subscription {
   readonly #clock: Clock;
   readonly #intervalMs: number;
   readonly #lookbackMs: number;
+  readonly #onPoint: SubscriptionOptions['onPoint'];
   #outbox: Outbox | undefined;
   #kept: Kept | undefined = [];
   #waiting = false;
@@ -90,6 +93,7 @@ class LiveSubscription implements Subscription {
     this.#clock = clock;
     this.#intervalMs = maxHz === undefined ? 0 : 1_000 / maxHz;
     this.#lookbackMs = lookbackMs;
+    this.#onPoint = options.onPoint;
     this.#sentTo = options.position;
   }
 
@@ -109,6 +113,10 @@ class LiveSubscription implements Subscription {
 
   push(point: Point, nowMs: number): void {
     if (point.t < nowMs - this.#lookbackMs) return;
+    if (this.#onPoint !== undefined) {
+      this.#onPoint(point, nowMs);
+      return;
+    }
     this.#sinceMs ??= nowMs;
     if (this.#kept !== undefined) {
       if (this.#kept.length < HELD_MAX) this.#kept.push(point);
