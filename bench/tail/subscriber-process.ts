@@ -54,6 +54,16 @@ function handshakeOf(token: string): string {
   ].join('\r\n');
 }
 
+/** Reads up to the empty line, behind which nothing comes before a subscription. */
+async function readHead(socket: Socket): Promise<string> {
+  let head = '';
+  while (!head.endsWith('\r\n\r\n')) {
+    const [chunk] = (await once(socket, 'data')) as [Buffer];
+    head += chunk.toString('latin1');
+  }
+  return head;
+}
+
 /** What came to one that reads its frames. */
 function sample(payload: Buffer): void {
   const frame = JSON.parse(payload.toString()) as {
@@ -74,6 +84,7 @@ function sample(payload: Buffer): void {
 function subscribed(socket: Socket, isSampled: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     let isFirst = true;
+    socket.once('close', () => reject(new Error('closed before it was subscribed')));
     const reader = createFrameReader(isSampled, {
       frame(payload) {
         if (!isFirst) {
@@ -104,8 +115,8 @@ async function openOne(
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   socket.write(handshakeOf(token));
-  const [head] = (await once(socket, 'data')) as [Buffer];
-  if (!head.toString('latin1').startsWith('HTTP/1.1 101')) throw new Error(head.toString());
+  const head = await readHead(socket);
+  if (!head.startsWith('HTTP/1.1 101')) throw new Error(head);
   const ready = subscribed(socket, as.isSampled);
   socket.write(frameOf(JSON.stringify({ type: 'subscribe', id: 's', series })));
   await ready;

@@ -98,37 +98,59 @@ function endOf(ws: WebSocket<UserData>, state: { open: boolean }): SocketEnd {
   };
 }
 
+/**
+ * Has the engine make a WebSocket of a response without a cork of that response's own. At the end of one, the engine
+ * (uWebSockets#1929) looks whether the response asked for the connection to be closed; where the WebSocket came to lie in
+ * the same memory, that is whatever stands there now, and one in some hundred new sockets is closed. While another socket
+ * has the cork, no response gets it.
+ */
+function upgradeUncorked(
+  opened: Iterable<WebSocket<UserData>>,
+  res: HttpResponse,
+  work: () => void,
+) {
+  const [other] = opened;
+  if (other === undefined) res.cork(work);
+  else other.cork(() => void res.cork(work));
+}
+
 function upgrade(
   exchange: Exchange,
   request: Request,
   taken: { readonly accepted: Accepted; readonly leave: () => void },
   context: Parameters<HttpResponse['upgrade']>[4],
-  answer: Readonly<Record<string, string>>,
+  options: {
+    readonly answer: Readonly<Record<string, string>>;
+    readonly opened: Iterable<WebSocket<UserData>>;
+  },
 ): void {
   if (exchange.gone) {
     taken.leave();
     return;
   }
+  const { res } = exchange;
   const { headers } = request;
-  const { accepted } = taken;
   const data: UserData = { ...taken, pingsFullAtMs: 0, socket: undefined };
-  exchange.res.cork(() => {
+  res.cork(() => {
     // Before a header: the engine writes 200 otherwise.
-    exchange.res.writeStatus('101 Switching Protocols');
-    for (const [name, value] of Object.entries(answer)) exchange.res.writeHeader(name, value);
-    exchange.res.upgrade(
+    res.writeStatus('101 Switching Protocols');
+    for (const [name, value] of Object.entries(options.answer)) res.writeHeader(name, value);
+  });
+  upgradeUncorked(options.opened, res, () =>
+    res.upgrade(
       data,
       headers.get('sec-websocket-key') ?? '',
-      accepted.protocol ?? '',
+      taken.accepted.protocol ?? '',
       headers.get('sec-websocket-extensions') ?? '',
       context,
-    );
-  });
+    ),
+  );
 }
 
 /** Lets an app take WebSockets at a path. */
 export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): void {
   const { path, accept, limits, knows, headers, messageMaxBytes, log } = options;
+  const opened = new Set<WebSocket<UserData>>();
 
   async function acceptOrRefuse(request: Request, account: Account) {
     limits.checkAddress(request.peer, () => knows(request));
@@ -171,7 +193,7 @@ export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): v
           const trace = traceparent === undefined ? {} : { traceparent };
           const answer = { ...trace, ...decisionHeaders(account) };
           try {
-            upgrade(exchange, request, taken, context, answer);
+            upgrade(exchange, request, taken, context, { answer, opened });
           } catch (thrown) {
             taken.leave();
             throw thrown;
@@ -190,6 +212,7 @@ export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): v
         });
     },
     open(ws) {
+      opened.add(ws);
       const data = ws.getUserData();
       // The end exists before its handler, which may send at once.
       const state = { open: true };
@@ -209,6 +232,7 @@ export function serveWebSockets(app: TemplatedApp, options: WebSocketOptions): v
     },
     drain: (ws) => ws.getUserData().socket?.handler.drained(),
     close(ws) {
+      opened.delete(ws);
       const { socket, leave } = ws.getUserData();
       leave();
       if (socket === undefined) return;

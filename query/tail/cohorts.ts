@@ -97,6 +97,10 @@ interface State extends CohortsOptions {
   numbers: { readonly rules: number; readonly revocations: number };
   /** When the first of them has to be looked at again, ms since 1970. */
   lookAtMs: number;
+  /** Of the record that is being given to all, ms since 1970. */
+  nowMs: number;
+  /** All that a record brings is published in the same moment: it counts once. */
+  isLagObserved: boolean;
 }
 
 function leave(state: State, one: Held): void {
@@ -122,15 +126,16 @@ function leave(state: State, one: Held): void {
 
 /** Sends what a record brought to all of a cohort. */
 function publishBatches(state: State, cohort: Cohort, wire: Protocol, id: string): void {
-  const { publish, counters, clock } = state;
+  const { publish, counters, clock, nowMs } = state;
   const { subscription, going } = cohort;
-  const nowMs = clock();
-  const { sinceMs = nowMs } = subscription;
+  if (!state.isLagObserved) {
+    state.isLagObserved = true;
+    counters.lagSeconds.observe((clock() - nowMs) / 1_000);
+  }
   for (let batch = subscription.take(nowMs); batch; batch = subscription.take(nowMs)) {
     const data = encodeFrame(batchFrame(id, batch), wire);
     publish(cohort.topic, data);
     cohort.publishedBytes += Buffer.byteLength(data);
-    counters.lagSeconds.observe((nowMs - sinceMs) / 1_000);
     if (batch.kind === 'data') counters.delivered.inc(batch.points.length * going.size);
   }
   if (cohort.publishedBytes - cohort.checkedAtBytes < LAG_CHECK_BYTES) return;
@@ -148,7 +153,7 @@ function createCohort(state: State, key: string, connection: Connection, one: He
   const { lookback_ms: lookbackMs } = connection.right.grant.obligations;
   const position = hub.position();
   const cohort: Cohort = {
-    ...{ key, topic: `cohort ${state.topics++}`, going: new Map() },
+    ...{ key, topic: (state.topics++).toString(36), going: new Map() },
     subscription: createSubscription({
       ...{
         id: frame.id,
@@ -215,7 +220,12 @@ export function createCohorts(options: CohortsOptions): Cohorts {
   const state: State = {
     ...options,
     ...{ cohorts: new Map(), candidates: new Map(), topics: 0 },
-    ...{ numbers: { rules, revocations }, lookAtMs: Number.POSITIVE_INFINITY },
+    ...{
+      numbers: { rules, revocations },
+      lookAtMs: Number.POSITIVE_INFINITY,
+      nowMs: 0,
+      isLagObserved: false,
+    },
   };
   options.metrics.bounded('tail_cohorts', () => state.cohorts.size, options.connectionsMax);
   return {
@@ -225,6 +235,7 @@ export function createCohorts(options: CohortsOptions): Cohorts {
     },
     leave: (one) => leave(state, one),
     settle(nowMs) {
+      Object.assign(state, { nowMs, isLagObserved: false });
       part(state, nowMs);
       if (state.candidates.size > 0) gather(state, nowMs);
     },

@@ -151,10 +151,14 @@ export function errorFrame(thrown: unknown, id: string | undefined): ServerFrame
   };
 }
 
-export function dataFrame(
-  parts: Pick<DataFrame, 'id' | 'cursor' | 'points' | 'dropped'>,
-): DataFrame {
-  return { type: 'data', ...parts };
+/** A frame of points. */
+export function dataFrame({
+  id,
+  cursor,
+  points,
+  dropped,
+}: Pick<DataFrame, 'id' | 'cursor' | 'points' | 'dropped'>): DataFrame {
+  return { type: 'data', id, cursor, points, dropped };
 }
 
 /** A batch of an outbox as a frame. */
@@ -162,5 +166,6 @@ export function batchFrame(id: string, batch: Batch): ServerFrame {
   const { kind, position, dropped } = batch;
   const cursor = encodeCursor(position);
   if (kind === 'data') return dataFrame({ id, cursor, points: batch.points, dropped });
-  return { type: 'summary', id, cursor, buckets: batch.buckets, dropped };
+  const { stepMs, buckets } = batch;
+  return { type: 'summary', id, cursor, step_ms: stepMs, buckets, dropped };
 }

@@ -76,6 +76,7 @@ describe('an outbox', () => {
     outbox.reached(at(2));
     expect(take(outbox)).toEqual({
       kind: 'summary',
+      stepMs: 1_000,
       buckets: [
         [1, 1_000, 1, 9, -4, 9, 3],
         [2, 5_000, 'on', 'off', null, null, 2],

@@ -136,7 +136,9 @@ function frameOf(id: string, poll: Poll, { answer, tables }: RangeResult): Serve
   }
   const buckets = bucketsOf(tables);
   const dropped = buckets.reduce((sum, [, , , , , , count]) => sum + count, 0);
-  return buckets.length === 0 ? undefined : { type: 'summary', id, cursor, buckets, dropped };
+  return buckets.length === 0
+    ? undefined
+    : { type: 'summary', id, cursor, step_ms: poll.stepMs, buckets, dropped };
 }
 
 /** Whether the limits of its subject and tenant leave room for a reading. */

@@ -171,12 +171,13 @@ class LiveSubscription implements Subscription {
     if (dueMs === undefined || nowMs < dueMs) return undefined;
     const lag = nowMs - (this.#sinceMs ?? nowMs) < SHORT_LAG_MS ? 'short' : 'long';
     const batch = this.#outbox?.take(lag);
-    if (batch === undefined) {
-      this.#waiting = false;
-      this.#sinceMs = undefined;
-    } else {
+    if (batch !== undefined) {
       this.#sentMs = nowMs;
       this.#sentTo = batch.position;
+    }
+    if (this.#outbox?.bytes === 0) {
+      this.#waiting = false;
+      this.#sinceMs = undefined;
     }
     return batch;
   }

@@ -152,7 +152,7 @@ function createCounters(metrics: Metrics): TailServices['counters'] {
     ),
     lagSeconds: metrics.histogram(
       'tailrace_tail_lag_seconds',
-      'time from a point in the feed to the frame that carries it',
+      'time from a point in the feed to the frame that carries it; once a record for all who keep up',
       DURATION_BUCKETS_S,
     ),
   };

@@ -24,6 +24,8 @@ export type Batch =
     }
   | {
       readonly kind: 'summary';
+      /** How long each bucket is. */
+      readonly stepMs: number;
       readonly buckets: readonly Bucket[];
       readonly position: Position;
       readonly dropped: number;
@@ -110,6 +112,7 @@ export function createPoints() {
       if (pending > 0) ends.push({ count: points.length, position });
     },
     take(): Batch | undefined {
+      if (points.length === 0) return undefined;
       const last = ends.at(-1);
       // Of one record, or of few and small ones, all of it is the frame.
       const isAll = last?.count === points.length;
@@ -263,7 +266,7 @@ export function createBuckets() {
         return [seriesId, t, first, last, min, max, count];
       });
       const dropped = sum(open.map(({ count }) => count));
-      return { kind: 'summary', buckets, position, dropped };
+      return { kind: 'summary', stepMs: widthMs, buckets, position, dropped };
     },
     /** The newest point of each series; what else they stand for was not sent. */
     newest(position: Position): Batch {
