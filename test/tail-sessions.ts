@@ -170,7 +170,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
   };
   const { publish } = bus;
   const cohorts = createCohorts({
-    ...{ hub, rechecks, publish, counters, clock, metrics, connectionsMax: 10_000 },
+    ...{ hub, rechecks, publish, counters, clock, metrics, cohortsMax: 10_000 },
   });
   hub.beforeEach((nowMs) => cohorts.settle(nowMs));
   const services: TailServices = {

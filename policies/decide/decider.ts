@@ -72,18 +72,19 @@ export function createDecider(
 
   function grantOf(input: DecisionInput, verdict: Verdict): Grant {
     const { action, claims } = input;
-    const decision = { action, decisionId: desk.nextId(), revision, tenant: claims.tenant };
+    const { tenant } = claims;
+    const decisionId = desk.nextId();
     if (verdict.understood) {
       const { allow, reason, selectors, obligations } = verdict;
-      return { ...decision, allow, reason, selectors, obligations };
+      return { action, decisionId, revision, tenant, allow, reason, selectors, obligations };
     }
-    const { decisionId } = decision;
     desk.log.error(
       { action, decisionId, revision, fault: verdict.fault },
       'the policy failed: denied',
     );
     const reason = 'the policy could not decide, which denies';
-    return { ...decision, allow: false, reason, selectors: [], obligations: {} };
+    const nothing = { allow: false, selectors: [], obligations: {} };
+    return { action, decisionId, revision, tenant, reason, ...nothing };
   }
 
   return {

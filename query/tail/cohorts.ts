@@ -31,7 +31,8 @@ export interface CohortsOptions {
   readonly rechecks: Pick<Rechecks, 'rules' | 'revocations'>;
   readonly publish: (topic: string, data: string | Uint8Array) => void;
   readonly counters: Pick<TailServices['counters'], 'delivered' | 'lagSeconds'>;
-  readonly connectionsMax: number;
+  /** As many as there may be subscriptions. */
+  readonly cohortsMax: number;
   readonly clock: Clock;
   readonly metrics: Pick<Metrics, 'bounded'>;
 }
@@ -76,7 +77,7 @@ function mayGo(connection: Connection, one: Held, nowMs: number): boolean {
     !subscription.isPaced &&
     subscription.seriesIds.size > 0 &&
     subscription.behind === undefined &&
-    news.added.size + news.removed.size === 0 &&
+    news === undefined &&
     isFlowing(connection) &&
     isInForce(connection, nowMs)
   );
@@ -151,24 +152,24 @@ function createCohort(state: State, key: string, connection: Connection, one: He
   const { frame, subscription } = one;
   const wire = connection.transport.topics?.wire ?? 'tailrace.json';
   const { lookback_ms: lookbackMs } = connection.right.grant.obligations;
-  const position = hub.position();
   const cohort: Cohort = {
-    ...{ key, topic: (state.topics++).toString(36), going: new Map() },
+    key,
+    topic: (state.topics++).toString(36),
+    going: new Map(),
     subscription: createSubscription({
-      ...{
-        id: frame.id,
-        seriesIds: subscription.seriesIds,
-        position,
-        maxHz: undefined,
-        lookbackMs,
-        clock,
-      },
+      id: frame.id,
+      seriesIds: subscription.seriesIds,
+      position: hub.position(),
+      maxHz: undefined,
+      lookbackMs,
+      clock,
     }),
-    ...{ publishedBytes: 0, checkedAtBytes: 0 },
+    publishedBytes: 0,
+    checkedAtBytes: 0,
   };
   cohort.subscription.release([]);
   const member = {
-    subscriptions: [cohort.subscription],
+    subscriptions: () => [cohort.subscription],
     ready: () => publishBatches(state, cohort, wire, frame.id),
     // Those that go are told themselves, and leave.
     created: () => undefined,
@@ -220,14 +221,10 @@ export function createCohorts(options: CohortsOptions): Cohorts {
   const state: State = {
     ...options,
     ...{ cohorts: new Map(), candidates: new Map(), topics: 0 },
-    ...{
-      numbers: { rules, revocations },
-      lookAtMs: Number.POSITIVE_INFINITY,
-      nowMs: 0,
-      isLagObserved: false,
-    },
+    ...{ numbers: { rules, revocations }, lookAtMs: Number.POSITIVE_INFINITY },
+    ...{ nowMs: 0, isLagObserved: false },
   };
-  options.metrics.bounded('tail_cohorts', () => state.cohorts.size, options.connectionsMax);
+  options.metrics.bounded('tail_cohorts', () => state.cohorts.size, options.cohortsMax);
   return {
     consider(connection, one) {
       const isOwnWay = connection.transport.topics === undefined || one.subscription.isPaced;

@@ -4,7 +4,7 @@ import type { Metrics } from '../../lib/metrics.ts';
 import type { Grant } from '../../policies/grant.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
 import { type Choice, resolveChoice } from '../choice.ts';
-import { type Connection, fail, flushAll, type Held, isFlowing } from './connection.ts';
+import { type Connection, fail, flushAll, type Held, isFlowing, newsOf } from './connection.ts';
 import { settle } from './decide.ts';
 import { checkSeriesCount, renew } from './subscribe.ts';
 
@@ -39,13 +39,14 @@ export function createFinder(catalogue: Catalogue, metrics: Metrics): Finder {
 
 /** Adds series that a subscription follows from now on; what went by before of them is the caller's to give. */
 export function addSeries(connection: Connection, one: Held, ids: readonly number[]): void {
-  const { subscription, news } = one;
+  const { subscription } = one;
   checkSeriesCount(subscription.seriesIds.size + ids.length, connection.right.grant);
   connection.services.cohorts.leave(one);
   one.seriesKey = undefined;
   subscription.add(ids);
   connection.services.hub.widen(subscription, ids);
-  for (const id of ids) if (!news.removed.delete(id)) news.added.add(id);
+  const { added, removed } = newsOf(one);
+  for (const id of ids) if (!removed.delete(id)) added.add(id);
 }
 
 function widen(connection: Connection, one: Held): void {

@@ -93,7 +93,13 @@ export interface Held {
   /** Of its set of series, once it was needed. */
   seriesKey: string | undefined;
   /** Series that came or went and that its client has not been told of. */
-  readonly news: { readonly added: Set<number>; readonly removed: Set<number> };
+  news: News | undefined;
+}
+
+/** Series that came, and those that went. */
+export interface News {
+  readonly added: Set<number>;
+  readonly removed: Set<number>;
 }
 
 export interface Connection {
@@ -108,15 +114,15 @@ export interface Connection {
   readonly right: Right;
   readonly reauths: Reauths;
   isOpen: boolean;
-  /** Fires when it is not open any more: what is read for it ends. */
-  readonly gone: AbortController;
+  /** Fires when it is not open any more: what is read for it ends. Undefined until something is. */
+  gone: AbortController | undefined;
   /** The token's end has been announced. */
   isWarned: boolean;
   /** An event stream's first frame is its `subscribed`; nothing is announced before. */
   isGreeted: boolean;
   stall: { readonly unsent: number; readonly sinceMs: number } | undefined;
   /** Places in flight of snapshots that were sent and that the client has not taken yet: they are in memory still. */
-  readonly untaken: Set<Release>;
+  untaken: Set<Release> | undefined;
   /** When the clock is to be looked at next, ms since 1970. */
   tickAtMs: number;
 }
@@ -137,7 +143,7 @@ export function close(
 export function forget(connection: Connection): void {
   if (!connection.isOpen) return;
   connection.isOpen = false;
-  connection.gone.abort(new TailraceError('client_gone', 'The client went away.'));
+  connection.gone?.abort(new TailraceError('client_gone', 'The client went away.'));
   connection.services.rechecks.leave(connection.rechecked);
   for (const one of connection.held.values()) connection.services.cohorts.leave(one);
   connection.services.hub.leave(connection.member);
@@ -154,6 +160,18 @@ export function fail(connection: Connection, thrown: unknown, id: string | undef
   connection.transport.send(errorFrame(thrown, id));
 }
 
+/** Fires when a connection is not open any more. */
+export function goneSignal(connection: Connection): AbortSignal {
+  connection.gone ??= new AbortController();
+  return connection.gone.signal;
+}
+
+/** What is to be told of a subscription's series. */
+export function newsOf(one: Held): News {
+  one.news ??= { added: new Set(), removed: new Set() };
+  return one.news;
+}
+
 /** True while the client takes what it is sent. */
 export function isFlowing({ isOpen, transport }: Connection): boolean {
   return isOpen && transport.unsentBytes() < UNSENT_MAX_BYTES;
@@ -161,6 +179,7 @@ export function isFlowing({ isOpen, transport }: Connection): boolean {
 
 /** Gives a place in flight back, once the client has taken what was sent. */
 export function leaveOnceTaken(connection: Connection, leave: Release): void {
+  connection.untaken ??= new Set();
   connection.untaken.add(leave);
   leaveTaken(connection);
 }
@@ -168,20 +187,20 @@ export function leaveOnceTaken(connection: Connection, leave: Release): void {
 /** Gives places in flight back where the client has taken what was sent, or is gone. */
 export function leaveTaken(connection: Connection): void {
   const { untaken, isOpen } = connection;
-  if (untaken.size === 0 || (isOpen && !isFlowing(connection))) return;
+  if (untaken === undefined || (isOpen && !isFlowing(connection))) return;
+  connection.untaken = undefined;
   for (const leave of untaken) leave();
-  untaken.clear();
 }
 
 /** Says which series came and went, each as it may be shown now. */
 function tellNews({ transport, services, right }: Connection, one: Held): void {
+  if (one.news === undefined) return;
   const { added, removed } = one.news;
+  one.news = undefined;
   if (added.size === 0 && removed.size === 0) return;
   const shown = shownByIds(added, right.grant, services.catalogue).map(seriesOfFrame);
   const gone = removed.size === 0 ? {} : { removed: [...removed] };
   transport.send({ type: 'series', id: one.frame.id, added: shown, ...gone });
-  added.clear();
-  removed.clear();
 }
 
 function flush(connection: Connection, one: Held, nowMs: number): void {

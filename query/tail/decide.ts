@@ -5,7 +5,7 @@ import { sameObligations, sameSelectors } from '../../policies/decide/renewal.ts
 import type { Claims, Grant } from '../../policies/grant.ts';
 import { isOver } from '../../policies/tokens/verifier.ts';
 import { resolveChoice, selectCreated } from '../choice.ts';
-import { type Beginning, CLOSE, type Connection, close, type Held } from './connection.ts';
+import { type Beginning, CLOSE, type Connection, close, type Held, newsOf } from './connection.ts';
 import { askFor, isDue, isRevoked, renewRight } from './right.ts';
 
 /** The obligations that a subscription is built around. The others are looked at whenever something is sent. */
@@ -28,7 +28,7 @@ function stillFound({ right, services }: Connection, { frame, subscription }: He
 
 /** Takes out what is hidden now, and all that waits of it. */
 function narrow(connection: Connection, one: Held): void {
-  const { subscription, poll, news } = one;
+  const { subscription, poll } = one;
   const found = stillFound(connection, one);
   const hidden = Array.from(subscription.seriesIds).filter((id) => !found.has(id));
   if (hidden.length === 0) return;
@@ -38,7 +38,8 @@ function narrow(connection: Connection, one: Held): void {
   subscription.remove(hidden);
   // The page that was to come next counts series that are not there any more.
   if (poll !== undefined) Object.assign(poll, { page: undefined, narrowings: poll.narrowings + 1 });
-  for (const id of hidden) if (!news.added.delete(id)) news.removed.add(id);
+  const { added, removed } = newsOf(one);
+  for (const id of hidden) if (!added.delete(id)) removed.add(id);
 }
 
 /** Where a subscription goes on, so that nothing is missed and as little as may be comes twice. */

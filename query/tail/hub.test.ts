@@ -4,7 +4,7 @@ import { createLog } from '../../lib/log.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
 import type { Series } from '../../store/series.ts';
 import { createHub, type Member } from './hub.ts';
-import { createSubscription } from './subscription.ts';
+import { createSubscription, type Subscription } from './subscription.ts';
 
 const log = createLog('silent');
 const clock = () => 0;
@@ -115,9 +115,9 @@ describe('the hub', () => {
 });
 
 function memberWith(
-  subscriptions: Member['subscriptions'],
+  subscriptions: readonly Subscription[],
   created: Member['created'] = () => undefined,
 ): Member {
   const nothing = () => undefined;
-  return { subscriptions, created, ready: nothing, gap: nothing };
+  return { subscriptions: () => subscriptions, created, ready: nothing, gap: nothing };
 }

@@ -9,7 +9,7 @@ import type { Subscription } from './subscription.ts';
 
 /** Who has subscriptions: told when one of them has something to send, and of what concerns all. */
 export interface Member {
-  readonly subscriptions: Iterable<Subscription>;
+  subscriptions(): readonly Subscription[];
   /** Something may wait in these. */
   ready(subscriptions: readonly Subscription[]): void;
   /** Series that were created; some may match. `missed` are records that came in before they were known. */
@@ -189,7 +189,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     join: (member) => void members.add(member),
     leave(member) {
       members.delete(member);
-      for (const subscription of member.subscriptions) index.detach(subscription);
+      for (const subscription of member.subscriptions()) index.detach(subscription);
     },
     attach(member, subscription) {
       index.attach(member, subscription);

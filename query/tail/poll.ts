@@ -8,7 +8,7 @@ import { within } from '../range/deadline.ts';
 import type { Page } from '../range/page.ts';
 import { type RangeQuestion, type RangeResult, readRange } from '../range/read.ts';
 import type { SeriesTable } from '../range/table.ts';
-import { type Connection, fail, flushAll, type Held, isFlowing } from './connection.ts';
+import { type Connection, fail, flushAll, goneSignal, type Held, isFlowing } from './connection.ts';
 import { decideAgain, settle } from './decide.ts';
 import { dataFrame, isDataFrame, type ServerFrame } from './frames.ts';
 import { makePoint, type Point } from './point.ts';
@@ -175,7 +175,7 @@ async function pollOnce(connection: Connection, one: Held, poll: Poll): Promise<
   const { grant } = right;
   const ids = Array.from(subscription.seriesIds).filter((id) => again?.seriesIds.has(id) ?? true);
   const allowed = shownByIds(new Set(ids), grant, services.catalogue);
-  const result = await within(READ_MAX_MS, connection.gone.signal, (ended) => {
+  const result = await within(READ_MAX_MS, goneSignal(connection), (ended) => {
     const sources = { feed: services.feed, rangeReader: services.readerOf(right.claims, ended) };
     return readRange(allowed, question, grant, sources, nowMs * 1_000, poll.page);
   });

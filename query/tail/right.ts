@@ -40,7 +40,11 @@ export interface Right {
 export function openRight({ claims, grant, rules }: Opening, nowMs: number): Right {
   const phaseMs = Math.floor(Math.random() * DECIDED_ANEW_EVERY_MS);
   return {
-    ...{ claims, grant, rules, phaseMs, dueMs: nextTurnMs(nowMs, phaseMs) },
+    claims,
+    grant,
+    rules,
+    phaseMs,
+    dueMs: nextTurnMs(nowMs, phaseMs),
     // None that could have been looked at.
     revocations: -1,
     isRevoked: false,

@@ -54,7 +54,7 @@ export interface Session {
   /** Looks at the clock: expiry, stalls, paced frames. To be called from `tickAtMs` on, some times a second. */
   tick(nowMs: number): void;
   /** Before that no look at the clock finds anything, ms since 1970. */
-  readonly tickAtMs: number;
+  tickAtMs(): number;
   close(code: number, detail: string): void;
   /** The transport is gone. */
   closed(): void;
@@ -172,9 +172,7 @@ function isTimed({ poll, subscription }: Held): boolean {
 
 function memberOf(connection: () => Connection): Member {
   return {
-    get subscriptions() {
-      return Array.from(connection().held.values(), (one) => one.subscription);
-    },
+    subscriptions: () => Array.from(connection().held.values(), (one) => one.subscription),
     ready: (subscriptions) => flushThese(connection(), subscriptions),
     created: (series, missed) => addCreated(connection(), series, missed),
     gap: () => beginAgain(connection()),
@@ -204,15 +202,23 @@ export function openSession(
 ): Session {
   const { clock, hub, rechecks } = services;
   const nowMs = clock();
+  // Each property by itself, here and wherever there is one for each of thousands: an object that others are spread into
+  // has a shape of its own, which takes more than what is in it.
   const connection: Connection = {
-    ...{ transport, services, onClosed },
+    transport,
+    services,
+    onClosed,
     right: openRight(opening, nowMs),
     reauths: createReauths(clock),
     held: new Map(),
     member: memberOf(() => connection),
     rechecked: recheckedOf(() => connection, services),
-    ...{ isOpen: true, isWarned: false, isGreeted: transport.protocol !== 'sse' },
-    ...{ stall: undefined, untaken: new Set(), gone: new AbortController() },
+    isOpen: true,
+    isWarned: false,
+    isGreeted: transport.protocol !== 'sse',
+    stall: undefined,
+    untaken: undefined,
+    gone: undefined,
     tickAtMs: nowMs,
   };
   hub.join(connection.member);
@@ -226,9 +232,7 @@ export function openSession(
     subscribe: (frame) => subscribe(connection, frame),
     drained: () => drained(connection),
     tick: (time) => tick(connection, time),
-    get tickAtMs() {
-      return connection.tickAtMs;
-    },
+    tickAtMs: () => connection.tickAtMs,
     close: (code, detail) => close(connection, code, detail),
     closed: () => forget(connection),
   };

@@ -10,6 +10,7 @@ import {
   type Connection,
   fail,
   flushAll,
+  goneSignal,
   type Held,
   leaveOnceTaken,
 } from './connection.ts';
@@ -74,11 +75,11 @@ async function setUp(connection: Connection, one: Held): Promise<void> {
   connection.isGreeted = true;
   one.stage = 'subscribed';
   // It tells of all that came and went before.
-  for (const those of Object.values(one.news)) those.clear();
+  one.news = undefined;
   if (hasSnapshot) {
     const facts = factsOf(connection);
     const claims = () => right.claims;
-    const { signal } = connection.gone;
+    const signal = goneSignal(connection);
     const snapshot = await snapshotFrame(frame, claims, facts, services, signal, one.snapshotGrant);
     if (!isCurrent()) return;
     transport.send(snapshot, cursor);
@@ -137,8 +138,12 @@ async function begin(
   const seriesIds = series.map((one) => one.id);
   const poll = firstPoll(grant, clock());
   const one: Held = {
-    ...{ frame, stage: 'opening', setups: 0, shape: shapeOf(grant) },
-    ...{ resume: beginning.resume, snapshotGrant: beginning.snapshotGrant },
+    frame,
+    stage: 'opening',
+    setups: 0,
+    shape: shapeOf(grant),
+    resume: beginning.resume,
+    snapshotGrant: beginning.snapshotGrant,
     subscription: createSubscription({
       id,
       seriesIds,
@@ -150,8 +155,9 @@ async function begin(
       clock,
     }),
     poll,
-    news: { added: new Set(), removed: new Set() },
-    ...{ cohort: undefined, seriesKey: undefined },
+    news: undefined,
+    cohort: undefined,
+    seriesKey: undefined,
   };
   connection.held.set(id, one);
   try {

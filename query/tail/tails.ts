@@ -18,7 +18,7 @@ import { factsOf } from '../routes/facts.ts';
 import { type Cohorts, createCohorts } from './cohorts.ts';
 import { createFinder, type Finder } from './complete.ts';
 import { CLOSE, type Transport } from './connection.ts';
-import type { ServerFrame } from './frames.ts';
+import { type ServerFrame, SUBSCRIPTIONS_MAX } from './frames.ts';
 import { createHub, type Hub } from './hub.ts';
 import { createRechecks, type Rechecks } from './rechecks.ts';
 import type { Opening } from './right.ts';
@@ -168,7 +168,8 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   const rechecks = createRechecks({ policy, revocations, connectionsMax, metrics, log });
   const finder = createFinder(catalogue, metrics);
   const cohorts = createCohorts({
-    ...{ hub, rechecks, publish, counters, connectionsMax, clock, metrics },
+    ...{ hub, rechecks, publish, counters, clock, metrics },
+    cohortsMax: CONNECTIONS_MAX * SUBSCRIPTIONS_MAX,
   });
   hub.beforeEach((nowMs) => cohorts.settle(nowMs));
   const sessions = new Set<Session>();
@@ -180,12 +181,12 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   metrics.bounded('tail_connections', () => sessions.size, CONNECTIONS_MAX);
   metrics.gauge('tailrace_tail_subscribers', 'subscriptions of open tails', () => {
     let count = 0;
-    for (const session of sessions) for (const _ of session.member.subscriptions) count += 1;
+    for (const session of sessions) count += session.member.subscriptions().length;
     return count;
   });
   const ticking = setInterval(() => {
     const nowMs = clock();
-    for (const session of sessions) if (session.tickAtMs <= nowMs) session.tick(nowMs);
+    for (const session of sessions) if (session.tickAtMs() <= nowMs) session.tick(nowMs);
   }, TICK_MS);
 
   function open(transport: Transport, opening: Opening, leave: Release): Session {

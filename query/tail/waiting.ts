@@ -148,12 +148,15 @@ export function createPoints() {
 export function createNewest() {
   const newest = new Map<number, Point>();
   const replaced = new Map<number, number>();
+  let bytes = 0;
   return {
     push(point: Point): void {
       const { seriesId, t } = point;
       const before = newest.get(seriesId);
       if (before !== undefined) replaced.set(seriesId, (replaced.get(seriesId) ?? 0) + 1);
-      if (before === undefined || before.t <= t) newest.set(seriesId, point);
+      if (before !== undefined && before.t > t) return;
+      newest.set(seriesId, point);
+      bytes += sizeOf(point) - (before === undefined ? 0 : sizeOf(before));
     },
     take(position: Position): Batch | undefined {
       if (newest.size === 0) return undefined;
@@ -161,19 +164,21 @@ export function createNewest() {
       const dropped = sum(replaced.values());
       newest.clear();
       replaced.clear();
+      bytes = 0;
       return { kind: 'data', points, position, dropped };
     },
     keepOnly(seriesIds: ReadonlySet<number>): void {
       for (const those of [newest, replaced]) {
         for (const id of those.keys()) if (!seriesIds.has(id)) those.delete(id);
       }
+      bytes = sum([...newest.values()].map(sizeOf));
     },
     /** Points that wait or were replaced. */
     get count() {
       return newest.size + sum(replaced.values());
     },
     get bytes() {
-      return newest.size * POINT_BYTES;
+      return bytes;
     },
   };
 }
@@ -208,11 +213,24 @@ function bucketOf({ seriesId, t, value, quality }: Point): OpenBucket {
   };
 }
 
+function sizeOfBucket({ first, last }: OpenBucket): number {
+  const texts = [first, last].filter((value) => typeof value === 'string');
+  return BUCKET_BYTES + 2 * sum(texts.map(({ length }) => length));
+}
+
 /** Buckets by series and start, which can be made wider. */
 export function createBuckets() {
   let widthMs = BUCKET_FIRST_MS;
   let bySeries = new Map<number, Map<number, OpenBucket>>();
   let size = 0;
+  let bytes = 0;
+
+  /** Changes a bucket that is there. */
+  function change(bucket: OpenBucket, work: () => void): void {
+    bytes -= sizeOfBucket(bucket);
+    work();
+    bytes += sizeOfBucket(bucket);
+  }
 
   function put(bucket: OpenBucket): void {
     const { seriesId } = bucket;
@@ -221,11 +239,12 @@ export function createBuckets() {
     if (ofSeries.size === 0) bySeries.set(seriesId, ofSeries);
     const there = ofSeries.get(t);
     if (there !== undefined) {
-      mergeBucket(there, bucket);
+      change(there, () => mergeBucket(there, bucket));
       return;
     }
     ofSeries.set(t, { ...bucket, t });
     size += 1;
+    bytes += sizeOfBucket(bucket);
   }
 
   function all(): OpenBucket[] {
@@ -237,7 +256,7 @@ export function createBuckets() {
       const start = Math.floor(point.t / widthMs) * widthMs;
       const there = bySeries.get(point.seriesId)?.get(start);
       if (there === undefined) put(bucketOf(point));
-      else addToBucket(there, point);
+      else change(there, () => addToBucket(there, point));
     },
     widen(): boolean {
       if (widthMs >= BUCKET_WIDEST_MS) return false;
@@ -245,12 +264,14 @@ export function createBuckets() {
       const narrow = all();
       bySeries = new Map();
       size = 0;
+      bytes = 0;
       for (const bucket of narrow) put(bucket);
       return true;
     },
     keepOnly(seriesIds: ReadonlySet<number>): void {
       for (const id of bySeries.keys()) if (!seriesIds.has(id)) bySeries.delete(id);
       size = all().length;
+      bytes = sum(all().map(sizeOfBucket));
     },
     get size() {
       return size;
@@ -280,7 +301,7 @@ export function createBuckets() {
       return { kind: 'data', points, position, dropped };
     },
     get bytes() {
-      return size * BUCKET_BYTES;
+      return bytes;
     },
   };
 }
