@@ -1,7 +1,8 @@
 // The subscribers of policy cases, a process of its own: thousands of WebSockets that follow one series, or as many bare
-// connections, on sockets that do no more than count frames. A client library would be what is measured.
+// connections, on sockets that do no more than count frames.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { frameOf, upgrade } from './raw-websocket.ts';
 
 /** What the parent says. `open` is answered by `opened`, and by `over` when the server has closed every one. */
 export interface SubscribersRequest {
@@ -29,30 +30,6 @@ function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** A text frame as a client sends it, masked with zeros (RFC 6455, 5.2). */
-function frameOf(text: string): Buffer {
-  const payload = Buffer.from(text);
-  const header = Buffer.alloc(8);
-  header.writeUInt8(0x81, 0);
-  header.writeUInt8(0x80 | 126, 1);
-  header.writeUInt16BE(payload.length, 2);
-  return Buffer.concat([header, payload]);
-}
-
-function handshakeOf(token: string): string {
-  return [
-    'GET /v1/tail HTTP/1.1',
-    'Host: bench',
-    'Upgrade: websocket',
-    'Connection: Upgrade',
-    'Sec-WebSocket-Version: 13',
-    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-    'Sec-WebSocket-Protocol: tailrace.json',
-    `Authorization: Bearer ${token}`,
-    '\r\n',
-  ].join('\r\n');
-}
-
 /** Opens one connection; resolves when it is subscribed. */
 async function open(request: SubscribersRequest, onData: () => void): Promise<Socket> {
   const { port, localAddress, tail } = request;
@@ -60,9 +37,7 @@ async function open(request: SubscribersRequest, onData: () => void): Promise<So
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   if (tail !== undefined) {
-    socket.write(handshakeOf(tail.token));
-    const [head] = (await once(socket, 'data')) as [Buffer];
-    if (!head.toString('latin1').startsWith('HTTP/1.1 101')) throw new Error(head.toString());
+    await upgrade(socket, tail.token);
     const { match } = tail;
     socket.write(frameOf(JSON.stringify({ type: 'subscribe', id: 's', match })));
     const [frame] = (await once(socket, 'data')) as [Buffer];

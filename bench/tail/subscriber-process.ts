@@ -2,6 +2,7 @@
 // frames. A few read theirs, for the time that points took. A client library would be what is measured.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { frameOf, upgrade } from '../raw-websocket.ts';
 import { createFrameReader } from './frame-reader.ts';
 import { nowMs } from './load.ts';
 import type { OpenTails, Received, SubscriberAnswer, SubscriberRequest } from './messages.ts';
@@ -29,40 +30,6 @@ const NONE: Received = {
 
 let counts: Counts = { ...NONE };
 let latenciesMs: number[] = [];
-
-/** A text frame as a client sends it, masked with zeros. */
-function frameOf(text: string): Buffer {
-  const payload = Buffer.from(text);
-  const header = Buffer.alloc(8);
-  header.writeUInt8(0x81, 0);
-  header.writeUInt8(0x80 | 126, 1);
-  header.writeUInt16BE(payload.length, 2);
-  return Buffer.concat([header, payload]);
-}
-
-function handshakeOf(token: string): string {
-  return [
-    'GET /v1/tail HTTP/1.1',
-    'Host: bench',
-    'Upgrade: websocket',
-    'Connection: Upgrade',
-    'Sec-WebSocket-Version: 13',
-    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-    'Sec-WebSocket-Protocol: tailrace.json',
-    `Authorization: Bearer ${token}`,
-    '\r\n',
-  ].join('\r\n');
-}
-
-/** Reads up to the empty line, behind which nothing comes before a subscription. */
-async function readHead(socket: Socket): Promise<string> {
-  let head = '';
-  while (!head.endsWith('\r\n\r\n')) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
-    head += chunk.toString('latin1');
-  }
-  return head;
-}
 
 /** What came to one that reads its frames. */
 function sample(payload: Buffer): void {
@@ -114,9 +81,7 @@ async function openOne(
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   socket.on('error', () => undefined);
   await once(socket, 'connect');
-  socket.write(handshakeOf(token));
-  const head = await readHead(socket);
-  if (!head.startsWith('HTTP/1.1 101')) throw new Error(head);
+  await upgrade(socket, token);
   const ready = subscribed(socket, as.isSampled);
   socket.write(frameOf(JSON.stringify({ type: 'subscribe', id: 's', series })));
   await ready;
