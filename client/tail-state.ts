@@ -3,13 +3,13 @@
 export type TailState =
   | { readonly kind: 'connecting'; readonly attempt: number }
   /** Subscribed; the snapshot, or what was missed, is on its way. */
-  | { readonly kind: 'catching up' }
+  | { readonly kind: 'catching up'; readonly attempt?: number }
   | { readonly kind: 'live' }
   /** The server sends summaries, or only the newest points: this client cannot keep up or may not see more. */
   | { readonly kind: 'summaries' }
   | {
       readonly kind: 'offline';
-      /** Attempts in a row that did not come to a subscription. */
+      /** Attempts in a row that did not catch up. */
       readonly attempt: number;
       readonly reason: string;
       /** For so long nothing had been heard when the connection was given up. */
@@ -58,7 +58,9 @@ export function nextTailState(state: TailState, event: TailEvent): TailState {
       return { kind: 'connecting', attempt: state.attempt };
     case 'subscribed':
       if (state.kind === 'offline') break;
-      return { kind: event.isCaughtUp ? 'live' : 'catching up' };
+      if (event.isCaughtUp) return { kind: 'live' };
+      // Whoever loses its snapshot again and again comes back ever later, too.
+      return { kind: 'catching up', attempt: attemptOf(state) };
     case 'caught up':
       if (!isSubscribed(state)) break;
       return state.kind === 'catching up' ? { kind: 'live' } : state;
@@ -76,9 +78,14 @@ function isSubscribed({ kind }: TailState): boolean {
   return kind === 'catching up' || kind === 'live' || kind === 'summaries';
 }
 
+/** Attempts in a row that came to nothing. */
+function attemptOf(state: TailState): number {
+  return state.kind === 'connecting' || state.kind === 'catching up' ? (state.attempt ?? 0) : 0;
+}
+
 /** Full jitter: clients that were cut off together come back evenly spread over the time that they may wait. */
 function offlineAfter(state: TailState, event: TailEvent & { kind: 'lost' }): TailState {
-  const attempt = state.kind === 'connecting' ? state.attempt + 1 : 1;
+  const attempt = attemptOf(state) + 1;
   // The exponent is bounded: after a night offline 2 ** attempt would be infinite, and 0 times that no number.
   const longestMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 16));
   const retryInMs = Math.round(longestMs * event.spread);

@@ -35,6 +35,8 @@ export interface RedisLog {
   /** Some records after an offset, of whatever epoch. */
   after(offset: number): Promise<FeedRecord[]>;
   readonly kept: Kept;
+  /** Somebody read a record there: a log that ends before it is another one. */
+  saw(position: Position): void;
 }
 
 /** One hash slot, so that a cluster takes the script. */
@@ -135,6 +137,9 @@ export function openRedisLog(redis: Redis, max: KeptMax): RedisLog {
   }
 
   return {
+    saw(position) {
+      if (seen.epoch !== position.epoch || seen.offset < position.offset) seen = position;
+    },
     newest: () => run(),
     append: (payload) => run(payload, max.records, max.bytes, max.ageMs),
     async after(offset) {

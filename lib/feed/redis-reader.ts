@@ -13,6 +13,8 @@ export interface ReaderOptions {
   readonly from: Position;
   /** Where the log is now. */
   newest(): Promise<Position>;
+  /** Told of each record that was read, before it is told. */
+  saw(position: Position): void;
   tell(record: FeedRecord): void;
   readonly log: Log;
 }
@@ -32,7 +34,7 @@ const SILENCE_MAX_MS = 10_000;
 const RETRY_MS = 250;
 
 /** Starts reading behind a position. */
-export function startReader({ redis, from, newest, tell, log }: ReaderOptions): Reader {
+export function startReader({ redis, from, newest, saw, tell, log }: ReaderOptions): Reader {
   const stopping = new AbortController();
   const { signal } = stopping;
   let here = from;
@@ -43,10 +45,11 @@ export function startReader({ redis, from, newest, tell, log }: ReaderOptions): 
     // The gap stands where the record before this one would: nobody has been told of that one.
     if (!follows) tell({ kind: 'gap', position: { epoch, offset: offset - 1 } });
     here = record.position;
+    saw(here);
     tell(record);
   }
 
-  /** Nothing came: either nothing was appended, or this is another log, whose offsets are behind ours. */
+  /** Nothing came, or the connection broke: either nothing was appended, or this is another log, or an older copy. */
   async function lookAgain(): Promise<void> {
     const now = await newest();
     if (now.epoch === here.epoch) return;
@@ -68,6 +71,8 @@ export function startReader({ redis, from, newest, tell, log }: ReaderOptions): 
     let fails = false;
     while (!signal.aborted) {
       try {
+        // Redis may have come back with less than was read of it.
+        if (fails) await lookAgain();
         await readSome();
         fails = false;
       } catch (cause) {

@@ -39,10 +39,16 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
   const uplink = createUplink({ redis, redisLog, gaps, log });
   const readerRedis = connectRedis(url, log);
   await untilReady(readerRedis);
+  // Of their own, too: many who resume at once read so much that an append behind it would wait for longer than it may.
+  const resumeRedis = connectRedis(url, log);
+  await untilReady(resumeRedis);
+  const resumeLog = openRedisLog(resumeRedis, max);
+  let resuming: Promise<unknown> = Promise.resolve();
   const reader = startReader({
     redis: readerRedis,
     from,
     newest: uplink.newest,
+    saw: redisLog.saw,
     tell: followers.tell,
     log,
   });
@@ -64,7 +70,10 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
       // Whoever owes a gap may have committed points that this log will never have.
       if (gaps.isOwed) return { recovered: false };
       try {
-        return await readAll(redisLog, since, await uplink.newest());
+        // One at a time: each may have the whole log in memory.
+        const reading = resuming.then(async () => readAll(resumeLog, since, await uplink.newest()));
+        resuming = reading.catch(() => undefined);
+        return await reading;
       } catch {
         return { recovered: false };
       }
@@ -72,6 +81,7 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
     follow: followers.add,
     async stop() {
       unwatch();
+      resumeRedis.disconnect();
       await Promise.all([reader.stop(), uplink.stop()]);
       followers.clear();
     },

@@ -43,6 +43,8 @@ export interface ByteStream {
   write(text: string): void;
   /** False while the socket has not taken everything that was written: better hold back until it drains. */
   flowing(): boolean;
+  /** Grows whenever the socket has taken some of what waits: how much of it the engine does not tell. */
+  takes(): number;
   onDrain(listener: () => void): void;
   onClosed(listener: () => void): void;
   /** Ends the answer, so that the client sees it as complete. */

@@ -236,6 +236,7 @@ function byteStream(exchange: Exchange): { stream: ByteStream; closed: () => voi
   const { res } = exchange;
   let ended = false;
   let flowing = true;
+  let takes = 0;
   const closers: (() => void)[] = [];
   const drains: (() => void)[] = [];
 
@@ -254,6 +255,7 @@ function byteStream(exchange: Exchange): { stream: ByteStream; closed: () => voi
   // With a listener here the engine moves its buffer on only when something is written, and reports no offset for
   // chunked answers: so write a comment, and let what it returns say whether the buffer is empty.
   res.onWritable(() => {
+    takes += 1;
     write(NOTHING);
     if (flowing) for (const drain of drains) drain();
     return true;
@@ -262,6 +264,7 @@ function byteStream(exchange: Exchange): { stream: ByteStream; closed: () => voi
   const stream: ByteStream = {
     write,
     flowing: () => flowing,
+    takes: () => takes,
     onDrain: (listener) => void drains.push(listener),
     onClosed: (listener) => void closers.push(listener),
     end() {

@@ -47,6 +47,8 @@ export interface Transport {
   send(frame: ServerFrame, cursor?: string): void;
   /** Bytes that wait because the client does not read; Infinity where only that is known. */
   unsentBytes(): number;
+  /** Grows whenever the client has taken some of what waits; undefined where that is seen from the unsent bytes. */
+  readonly takes?: () => number;
   /** Says bye and closes; `more` is what else the bye says. */
   close(code: number, detail: string, more?: ByeDetails): void;
   /** Counts bytes that it was sent as one of many. */
@@ -102,6 +104,13 @@ export interface News {
   readonly removed: Set<number>;
 }
 
+/** How it stood when the client had last taken something. */
+interface Stall {
+  readonly unsent: number;
+  readonly takes: number;
+  readonly sinceMs: number;
+}
+
 export interface Connection {
   readonly transport: Transport;
   readonly services: TailServices;
@@ -120,7 +129,7 @@ export interface Connection {
   isWarned: boolean;
   /** An event stream's first frame is its `subscribed`; nothing is announced before. */
   isGreeted: boolean;
-  stall: { readonly unsent: number; readonly sinceMs: number } | undefined;
+  stall: Stall | undefined;
   /** Places in flight of snapshots that were sent and that the client has not taken yet: they are in memory still. */
   untaken: Set<Release> | undefined;
   /** When the clock is to be looked at next, ms since 1970. */
@@ -269,15 +278,22 @@ function waitingMaxOf({ held, services }: Connection): number {
   return Math.max(share, series * WAITING_SERIES_BYTES);
 }
 
+/** What waits for the client: what only its pace holds back is the newest of each series, however fast it reads. */
+function waitingBytes(subscription: Subscription, nowMs: number): number {
+  const dueMs = subscription.dueMs() ?? nowMs;
+  return subscription.isPaced && dueMs > nowMs ? 0 : subscription.bytes;
+}
+
 /** Conflates the largest subscriptions until what waits is within bounds; closes where that does not help. */
 function keepWithin(connection: Connection): void {
+  const nowMs = connection.services.clock();
   let total = 0;
   for (const { subscription } of connection.held.values()) {
     if (subscription.overflowed) {
       closeTooSlow(connection, 'more points came in than could be held while it was set up');
       return;
     }
-    total += subscription.bytes;
+    total += waitingBytes(subscription, nowMs);
   }
   const max = waitingMaxOf(connection);
   if (total > max) conflateLargest(connection, max);
@@ -285,7 +301,8 @@ function keepWithin(connection: Connection): void {
 
 function conflateLargest(connection: Connection, max: number): void {
   const subscriptions = Array.from(connection.held.values(), (one) => one.subscription);
-  const total = () => subscriptions.reduce((sum, subscription) => sum + subscription.bytes, 0);
+  const nowMs = connection.services.clock();
+  const total = () => subscriptions.reduce((sum, one) => sum + waitingBytes(one, nowMs), 0);
   while (connection.isOpen && total() > max) {
     const largestFirst = subscriptions.toSorted((a, b) => b.bytes - a.bytes);
     if (!largestFirst.some((subscription) => subscription.conflate())) {
@@ -305,11 +322,12 @@ export function closeTooSlow(connection: Connection, detail: string): void {
 
 /** True where the connection has taken nothing for too long. */
 export function isStalled(connection: Connection, nowMs: number): boolean {
-  const unsent = connection.transport.unsentBytes();
-  const { stall } = connection;
+  const { stall, transport } = connection;
+  const unsent = transport.unsentBytes();
+  const takes = transport.takes?.() ?? 0;
   if (unsent < UNSENT_MAX_BYTES) connection.stall = undefined;
-  else if (stall === undefined || unsent < stall.unsent) {
-    connection.stall = { unsent, sinceMs: nowMs };
+  else if (stall === undefined || unsent < stall.unsent || takes > stall.takes) {
+    connection.stall = { unsent, takes, sinceMs: nowMs };
   }
   const since = connection.stall?.sinceMs ?? nowMs;
   return nowMs - since > STALLED_MAX_MS;

@@ -1,4 +1,5 @@
 // Brings the feed to the subscriptions of this process: one follower of the feed, whatever the number of clients.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import type { Feed, FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
 import type { Log } from '../../lib/log.ts';
@@ -39,6 +40,11 @@ export interface Hub {
   beforeEach(listener: (nowMs: number) => void): void;
   stop(): void;
 }
+
+/** Where more comes than can be read, those who follow begin again. */
+const READINGS_MAX = 5;
+/** Series that could not be looked up are looked up again so soon. */
+const RETRY_MS = 1_000;
 
 interface Attached {
   readonly member: Member;
@@ -133,6 +139,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   let before: (nowMs: number) => void = () => undefined;
   // Work for the catalogue in the order of the feed; deliveries of points do not wait for it.
   let lookups: Promise<void> = Promise.resolve();
+  const stopping = new AbortController();
 
   function deliver(record: FeedRecord & ReadingsRecord): void {
     const nowMs = clock();
@@ -146,17 +153,28 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     for (const member of [...members]) member.created(series, missed);
   }
 
+  function isBefore({ epoch, offset }: Position): boolean {
+    return position !== undefined && (epoch !== position.epoch || offset < position.offset);
+  }
+
   /** Series of another process: their first points may be here before the catalogue knows them. */
   async function lookUp(ids: readonly number[], since: Position): Promise<void> {
     const series = await catalogue.lookUp(ids);
-    const read = await feed.readAfter(since);
-    const here = position ?? since;
-    if (!read.recovered) {
-      for (const member of [...members]) member.gap();
-      return;
+    const records: FeedRecord[] = [];
+    let last = since;
+    // What comes while the log answers is not in the answer: read on until nothing is between that and here.
+    for (let reading = 1; isBefore(last); reading += 1) {
+      const read = await feed.readAfter(last);
+      if (!read.recovered || reading > READINGS_MAX) {
+        for (const member of [...members]) member.gap();
+        return;
+      }
+      records.push(...read.records);
+      last = records.at(-1)?.position ?? last;
     }
-    const records = read.records.filter((record) => record.position.offset <= here.offset);
-    announce(series, { records, position: here });
+    const here = position ?? since;
+    const missed = records.filter((record) => record.position.offset <= here.offset);
+    announce(series, { records: missed, position: here });
   }
 
   function seriesCreated(ids: readonly number[], at: Position): void {
@@ -165,9 +183,20 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       announce(known, { records: [], position: at });
       return;
     }
-    lookups = lookups
-      .then(() => lookUp(ids, at))
-      .catch((cause: unknown) => log.error({ err: cause }, 'new series could not be looked up'));
+    lookups = lookups.then(() => lookUpAtLast(ids, at));
+  }
+
+  /** A database that was away for a moment hides no series for good. */
+  async function lookUpAtLast(ids: readonly number[], at: Position): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await lookUp(ids, at);
+        return;
+      } catch (cause) {
+        log.error({ err: cause }, 'new series cannot be looked up; it is tried again');
+        await sleep(RETRY_MS, undefined, stopping).catch(() => undefined);
+      }
+    }
   }
 
   function follow(record: FeedRecord): void {
@@ -202,6 +231,9 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     beforeEach(listener) {
       before = listener;
     },
-    stop: unfollow,
+    stop() {
+      stopping.abort();
+      unfollow();
+    },
   };
 }

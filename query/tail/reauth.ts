@@ -63,6 +63,8 @@ async function renew(connection: Connection, token: string): Promise<void> {
   const nowMs = clock();
   const grant = requireAllowed(askFor(connection, renewed, nowMs));
   adopt(connection, renewed, grant, nowMs);
+  // The new token may end sooner than those it is sent the same with look at it.
+  for (const one of connection.held.values()) connection.services.cohorts.leave(one);
   // Whether it is revoked has to be looked up for this one.
   right.revocations = -1;
   connection.isWarned = false;

@@ -100,6 +100,7 @@ function streamTransport(
     protocol: 'sse',
     ...{ origin, send, charge },
     unsentBytes: () => (stream.flowing() ? 0 : Number.POSITIVE_INFINITY),
+    takes: () => stream.takes(),
     close(code, detail, more) {
       send({ type: 'bye', code, detail, ...more });
       stream.end();

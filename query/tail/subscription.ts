@@ -168,7 +168,7 @@ class LiveSubscription implements Subscription {
 
   take(nowMs: number): Batch | undefined {
     const dueMs = this.dueMs();
-    if (dueMs === undefined || nowMs < dueMs) return undefined;
+    if (dueMs === undefined || (nowMs < dueMs && nowMs >= this.#sentMs)) return undefined;
     const lag = nowMs - (this.#sinceMs ?? nowMs) < SHORT_LAG_MS ? 'short' : 'long';
     const batch = this.#outbox?.take(lag);
     if (batch !== undefined) {
@@ -184,7 +184,8 @@ class LiveSubscription implements Subscription {
 
   dueMs(): number | undefined {
     if (this.#kept !== undefined || !this.#waiting) return undefined;
-    return this.#sentMs + this.#intervalMs;
+    // A clock that was set back would hold everything until it is where it was.
+    return this.#intervalMs === 0 ? Number.NEGATIVE_INFINITY : this.#sentMs + this.#intervalMs;
   }
 
   conflate(): boolean {

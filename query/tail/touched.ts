@@ -19,18 +19,26 @@ export interface Touched {
   readonly size: number;
 }
 
-function joined(a: Stretch, b: Stretch): Stretch {
+interface Open extends Stretch {
+  readonly seriesIds: Set<number>;
+}
+
+/** The smaller set goes into the larger: a copy for each point of thousands of series is all that a process would do. */
+function joined(a: Open, b: Open): Open {
+  const [small, large] =
+    a.seriesIds.size < b.seriesIds.size ? [a.seriesIds, b.seriesIds] : [b.seriesIds, a.seriesIds];
+  for (const id of small) large.add(id);
   return {
     startUs: Math.min(a.startUs, b.startUs),
     endUs: Math.max(a.endUs, b.endUs),
-    seriesIds: new Set([...a.seriesIds, ...b.seriesIds]),
+    seriesIds: large,
   };
 }
 
 /** Makes one that nothing was noted in. */
 export function createTouched(): Touched {
   // In order of time, none of them touching the next.
-  let stretches: Stretch[] = [];
+  let stretches: Open[] = [];
 
   function joinNearest(): void {
     const gapAfter = (i: number) =>
@@ -45,8 +53,8 @@ export function createTouched(): Touched {
 
   return {
     note(seriesId, startUs, endUs) {
-      let noted: Stretch = { startUs, endUs, seriesIds: new Set([seriesId]) };
-      const apart: Stretch[] = [];
+      let noted: Open = { startUs, endUs, seriesIds: new Set([seriesId]) };
+      const apart: Open[] = [];
       for (const one of stretches) {
         if (one.endUs < noted.startUs || one.startUs > noted.endUs) apart.push(one);
         else noted = joined(one, noted);

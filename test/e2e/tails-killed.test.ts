@@ -107,5 +107,6 @@ it('a chart that follows is whole again each time', async () => {
       );
     }
     expect(Object.keys(range)).toHaveLength(CHANNELS);
+    await program.end('SIGKILL');
   });
 });
