@@ -1,12 +1,12 @@
 // The worker that replays dead letters: what people ask for goes through the ingester again, as if it had just come.
 // A process that is killed between COMMIT and mark has the letter replayed once more, which makes duplicates and nothing
 // else: the same series, the same times, the same values.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { InboundMessage } from '../lib/mqtt/message.ts';
+import { pause } from '../lib/pause.ts';
 import type {
   FinishedReplay,
   LetterToReplay,
@@ -92,7 +92,7 @@ export function startReplayWorker(options: ReplayWorkerOptions): ReplayWorker {
         waitMs = FAILED_MS;
         log.warn({ reason: messageOf(cause) }, 'dead letters cannot be replayed at the moment');
       }
-      await sleep(waitMs, undefined, { signal: alarm.signal }).catch(() => undefined);
+      await pause(waitMs, alarm.signal);
     }
   }
 

@@ -1,6 +1,6 @@
 // The statements of one transaction that are under way: cancelled together, and refused once there is no use in them.
-import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
+import { pause } from '../lib/pause.ts';
 import { askBinary, binaryRowsOf } from './binary-rows.ts';
 import { type BackendKey, requestCancel } from './cancel.ts';
 import type { Reading } from './snapshot.ts';
@@ -109,8 +109,4 @@ function targetOf({ options }: postgres.Sql) {
     path: path || undefined,
     ssl: typeof ssl === 'object' ? ssl : (false as const),
   };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -1,11 +1,11 @@
 // Keeps dead letters within bounds of age and size: the oldest go first, in small steps, and it is said. Not left to
 // TimescaleDB's own jobs: those drop whole chunks by age alone.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import { pause } from '../lib/pause.ts';
 import type { Database } from '../sql/connection.ts';
 import { type Deleted, deleteDeadLettersOver } from '../sql/statements/deleteDeadLetters.ts';
 import { dropDeadLetterChunks } from '../sql/statements/dropDeadLetterChunks.ts';
@@ -72,7 +72,7 @@ export function startDeadLetterRetention(options: DeadLetterRetentionOptions): D
         waitMs = FAILED_MS;
         log.warn({ reason: messageOf(cause) }, 'old dead letters cannot be dropped at the moment');
       }
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      await pause(waitMs, signal);
     }
   }
 
@@ -138,7 +138,7 @@ async function dropOver(
     letters += gone.letters;
     bytes += gone.bytes;
     if (gone.letters < limit) break;
-    await sleep(performance.now() - sinceMs, undefined, { signal }).catch(() => undefined);
+    await pause(performance.now() - sinceMs, signal);
   }
   return { letters, bytes };
 }

@@ -1,11 +1,11 @@
 // A process that commits points and appends them to a feed outside of it: it has a row in the database for as long as it
 // lives. Who finds a row whose process is gone appends a gap in its place: between a COMMIT and the feed there may have
 // been points. So nothing has to be written for a batch.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, TailraceError } from '../lib/errors.ts';
 import type { Feed } from '../lib/feed/feed.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
+import { pause } from '../lib/pause.ts';
 import {
   deleteFeedWriter,
   holdFeedWriter,
@@ -57,7 +57,7 @@ export async function claimFeedWriter(database: Writable, log: Log): Promise<Fee
       } catch (cause) {
         // Others may append a gap for this process meanwhile, which costs no more than some snapshots.
         log.warn({ reason: messageOf(cause) }, 'the row of this process is not held');
-        await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+        await pause(RETRY_MS, signal);
       }
     }
   }

@@ -2,7 +2,7 @@
 // new, rollup by rollup; then what late readings made stale, the newest first, for as long as the run may take. The
 // present does not wait for a backfill: what is left is the next run's, which begins with what is new by then. Where a
 // run breaks off, the next one claims what is left: all of its state stands in the database.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../lib/pause.ts';
 import { beginClaiming } from '../sql/statements/beginClaiming.ts';
 import { claimDirtyRanges, type DirtyClaim } from '../sql/statements/claimDirtyRanges.ts';
 import { lockRefresher, unlockRefresher } from '../sql/statements/lockRefresher.ts';
@@ -209,7 +209,7 @@ function createSlicedMerge({ sliceMaxMs, onSlice, signal }: RefreshRunOptions) {
       const limitMs = cause === 'late' ? sliceMaxMs * LATE_SLICE_SHARE : sliceMaxMs;
       const size = adaptSlice(sizeMax, sizeOf(slice, bucketUs), tookMs, limitMs);
       sizes.set(keyOf(rollup, cause), size);
-      if (cause === 'late') await sleep(tookMs, undefined, { signal }).catch(() => undefined);
+      if (cause === 'late') await pause(tookMs, signal);
     }
     return !signal.aborted;
   }

@@ -1,10 +1,10 @@
 // The refresher keeps rollups up with the readings: it looks every few seconds whether there is anything to do, and
 // then runs until there is not.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import { DURATION_BUCKETS_S, type Metrics } from '../lib/metrics.ts';
+import { pause } from '../lib/pause.ts';
 import { compressRollupChunk } from '../sql/statements/compressRollupChunk.ts';
 import { lockRefresher, unlockRefresher } from '../sql/statements/lockRefresher.ts';
 import { maintainFamilies } from '../sql/statements/maintainFamilies.ts';
@@ -132,7 +132,7 @@ export function startRefresher(options: RefresherOptions): Refresher {
         waitMs = FAILED_MS;
         log.error({ err: cause, retryMs: waitMs }, 'rollups could not be refreshed');
       }
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      await pause(waitMs, signal);
     }
   }
 

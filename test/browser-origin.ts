@@ -1,7 +1,8 @@
 // A web page of an origin of its own, for tests of what browsers do with a server.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from './chromium.ts';
 
 export interface BrowserOrigin {
   readonly origin: string;
@@ -25,10 +26,7 @@ export async function startBrowserOrigin(): Promise<BrowserOrigin> {
   }).listen(0, '127.0.0.1');
   await new Promise((listening) => server.once('listening', listening));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const browser: Browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  });
+  const browser: Browser = await launchChromium();
   return {
     ...{ origin, faults },
     async run(script, beside = {}) {

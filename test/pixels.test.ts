@@ -1,10 +1,11 @@
 // The claim that m4 draws the same line as the raw points where buckets are pixel columns, looked at: in a real Chromium,
 // as the plainest of charts draws a line, through every point in turn, column by column.
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { type Refresher, startRefresher } from '../store/refresher.ts';
+import { launchChromium } from './chromium.ts';
 import { openTestDatabase, type TestDatabase } from './database.ts';
 import { readJson, startTestQueryServer, type TestQueryServer } from './query-server.ts';
 
@@ -74,10 +75,7 @@ beforeAll(async () => {
     [START + 3_600_000.5, 3],
     [START + 7_200_000.25, -2],
   ]);
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  });
+  browser = await launchChromium();
   page = await browser.newPage();
 });
 

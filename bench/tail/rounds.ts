@@ -1,5 +1,6 @@
 // One run of live tails: a server with its subscribers, a load, and what came of it. What is open stays open from round
 // to round of the same shape; those of the shape before are closed first, so that no more than one has the machine.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchContext } from '../case.ts';
 import {
   startTailServer,
@@ -46,13 +47,11 @@ const QUIET_LOOKS = 3;
 /** A share of the points that a crowd may not have been sent before a round is told of. */
 const DROPPED_TOLD = 0.001;
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Waits until nothing comes any more. */
 async function settle(subscribers: TailSubscribers): Promise<Received> {
   let before = await subscribers.received();
   for (let quiet = 0; quiet < QUIET_LOOKS; ) {
-    await pause(LOOK_EVERY_MS);
+    await sleep(LOOK_EVERY_MS);
     const now = await subscribers.received();
     quiet = now.bytes === before.bytes ? quiet + 1 : 0;
     before = now;

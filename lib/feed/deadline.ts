@@ -1,11 +1,5 @@
 // Waiting for a peer that may never answer.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TailraceError } from '../errors.ts';
-
-/** Waits, or ends at once where all is to stop. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
-}
 
 /**
  * What `work` gives; rejects where that takes longer than so many ms, after `onLate`. What comes of it then is heard by

@@ -3,7 +3,8 @@
 import type { Redis } from 'ioredis';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { pause, within } from './deadline.ts';
+import { pause } from '../pause.ts';
+import { within } from './deadline.ts';
 import type { FeedRecord, Position } from './feed.ts';
 import { waitForRecords } from './redis-log.ts';
 

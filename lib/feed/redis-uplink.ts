@@ -3,7 +3,8 @@
 import type { Redis } from 'ioredis';
 import { messageOf, TailraceError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { pause, within } from './deadline.ts';
+import { pause } from '../pause.ts';
+import { within } from './deadline.ts';
 import type { FeedBody, GapAccount, Position } from './feed.ts';
 import { encodeBody, encodeWithin } from './record-codec.ts';
 import type { RedisLog } from './redis-log.ts';

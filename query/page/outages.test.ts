@@ -4,9 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPublisher } from '../../lib/mqtt/publisher.ts';
+import { launchChromium } from '../../test/chromium.ts';
 import { eventually, issueToken, type Program, startProgram } from '../../test/program.ts';
 import { startProxy, type TcpProxy } from '../../test/proxy.ts';
 
@@ -45,10 +46,7 @@ beforeAll(async () => {
   }));
   await write('flow', row(100, 5, 22));
   await write('mode', [[Date.now() - 1_200_000, 'idle']]);
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  });
+  browser = await launchChromium();
   page = await browser.newPage({ viewport: { width: 1280, height: 640 }, colorScheme: 'dark' });
   page.setDefaultTimeout(60_000);
   page.on('pageerror', (error) => faults.push(error.message));

@@ -2,9 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPublisher } from '../../lib/mqtt/publisher.ts';
+import { launchChromium } from '../../test/chromium.ts';
 import { freePort } from '../../test/mosquitto.ts';
 import { eventually, issueToken, type Program, startProgram } from '../../test/program.ts';
 
@@ -28,10 +29,7 @@ beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'tailrace-page-'));
   port = await freePort();
   program = await startDemo();
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  });
+  browser = await launchChromium();
   page = await browser.newPage({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
   page.setDefaultTimeout(40_000);
   page.on('pageerror', (error) => faults.push(error.message));

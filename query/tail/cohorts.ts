@@ -1,7 +1,7 @@
-// Subscriptions that are sent the same: their frames are made once, and one publish of the engine's sends them to all (and
-// what was published in one turn of the loop goes to a socket by one call of the system). Who
-// cannot be sent what the others are (its client lags, its right is to be asked for again, it has something of its own to be
-// told) goes its own way for as long, from the very next record on, and comes back when it has caught up.
+// Subscriptions that are sent the same: their frames are made once, and one publish of the engine's sends them to all; what
+// was published in one turn of the loop goes to a socket by one call of the system. Who cannot be sent what the others are
+// (its client lags, its right is to be asked for again, it has something of its own to be told) goes its own way for as
+// long, from the very next record on, and comes back when it has caught up.
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import type { Metrics } from '../../lib/metrics.ts';

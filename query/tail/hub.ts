@@ -1,8 +1,8 @@
 // Brings the feed to the subscriptions of this process: one follower of the feed, whatever the number of clients.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import type { Feed, FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
 import type { Log } from '../../lib/log.ts';
+import { pause } from '../../lib/pause.ts';
 import type { Catalogue } from '../../store/catalogue.ts';
 import type { Series } from '../../store/series.ts';
 import { type Point, pointAt } from './point.ts';
@@ -194,7 +194,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
         return;
       } catch (cause) {
         log.error({ err: cause }, 'new series cannot be looked up; it is tried again');
-        await sleep(RETRY_MS, undefined, stopping).catch(() => undefined);
+        await pause(RETRY_MS, stopping.signal);
       }
     }
   }

@@ -2,9 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { connectPublisher, type Publisher } from '../../../lib/mqtt/publisher.ts';
+import { launchChromium } from '../../../test/chromium.ts';
 import {
   AUDIENCE,
   CLIENT_ID,
@@ -52,14 +53,10 @@ beforeAll(async () => {
   publisher = connectPublisher({ url, clientId: 'rig', windowMax: 1 });
   await publisher.publish(TOPIC, '100');
   await publisher.flush();
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      ...['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-      // The issuer's own pages would fetch a font.
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-    ],
-  });
+  browser = await launchChromium([
+    // The issuer's own pages would fetch a font.
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+  ]);
 });
 
 beforeEach(() => {
