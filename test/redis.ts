@@ -1,7 +1,7 @@
 // A real redis-server for a test, on a Unix socket or a port of its own. Without files, unless it is to keep its data.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './mosquitto.ts';
@@ -15,6 +15,9 @@ export interface TestRedis {
   start(): Promise<void>;
   /** For one that keeps its data and is not running: there is nothing left of it. */
   forget(): void;
+  /** For one that keeps its data: what it has now is what it has after `recall`, which is for one that is not running. */
+  remember(): void;
+  recall(): void;
   /** Stops it where it stands, or lets it go on: its connections stay. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void;
   stop(): Promise<void>;
@@ -46,6 +49,7 @@ export async function startRedis(
 ): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'tailrace-redis-'));
   const socket = join(folder, 'redis.sock');
+  const [data, copy] = [join(folder, 'appendonlydir'), join(folder, 'copy')];
   const port = at === 'port' ? await freePort() : 0;
   const url = at === 'port' ? `redis://127.0.0.1:${port}` : socket;
   const address =
@@ -64,7 +68,12 @@ export async function startRedis(
     url,
     start,
     kill: () => end(child),
-    forget: () => rmSync(join(folder, 'appendonlydir'), { recursive: true, force: true }),
+    forget: () => rmSync(data, { recursive: true, force: true }),
+    remember: () => cpSync(data, copy, { recursive: true }),
+    recall() {
+      rmSync(data, { recursive: true, force: true });
+      cpSync(copy, data, { recursive: true });
+    },
     async restart() {
       await end(child);
       await start();

@@ -18,6 +18,7 @@ import { createFinder } from '../query/tail/complete.ts';
 import type { ServerFrame } from '../query/tail/frames.ts';
 import { createHub } from '../query/tail/hub.ts';
 import { createRechecks } from '../query/tail/rechecks.ts';
+import { createRecoveries } from '../query/tail/recover.ts';
 import { openSession, type Session } from '../query/tail/session.ts';
 import type { TailServices } from '../query/tail/tails.ts';
 import { frameText } from '../query/tail/wire.ts';
@@ -182,6 +183,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<SessionHous
         : { ...reader, read: (request) => reader.read({ ...request, signal }) },
     limits: createLimits({ amounts: limits, metrics }),
     finder: createFinder(catalogue, metrics),
+    recoveries: createRecoveries(metrics, 10_000),
   };
   return {
     ...{ rules, revocations, feed, metrics, services, tokens },

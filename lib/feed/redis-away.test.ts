@@ -82,14 +82,21 @@ async function tryAppend(feed: Feed, value: number): Promise<{ code: string; too
 
 /** Ways of Redis to take nothing. */
 const TROUBLES = [
-  { name: 'is down', begin: () => redis.kill(), end: () => redis.start() },
+  {
+    name: 'is down',
+    isAnotherRun: true,
+    begin: () => redis.kill(),
+    end: () => redis.start(),
+  },
   {
     name: 'is silent',
+    isAnotherRun: false,
     begin: async () => redis.signal('SIGSTOP'),
     end: async () => redis.signal('SIGCONT'),
   },
   {
     name: 'has no memory left',
+    isAnotherRun: false,
     begin: () => onAdmin((admin) => admin.config('SET', 'maxmemory', '1')),
     end: () => onAdmin((admin) => admin.config('SET', 'maxmemory', '0')),
   },
@@ -121,20 +128,25 @@ describe.each(TROUBLES)('while Redis $name', (trouble) => {
     );
     await feed.append(readings(4));
     const seen = await until(told, 'readings 4');
-    // Where Redis was only silent, what it was sent comes in after all, and before the gap.
+    // Where Redis was only silent, what it was sent comes in after all, and before the gap. One that starts again is
+    // another log, which followers hear of, too.
+    const gaps = trouble.isAnotherRun ? ['gap', 'gap'] : ['gap'];
     expect(seen.filter((one) => !one.startsWith('readings 2'))).toEqual([
-      ...['readings 1', 'gap', 'gap', 'gap', 'readings 4'],
+      ...['readings 1', 'gap', 'gap', ...gaps, 'readings 4'],
     ]);
+    const { epoch } = await feed.position();
+    expect(epoch !== before.epoch).toBe(trouble.isAnotherRun);
     // The other looks a little later whether Redis is back; until then nobody resumes there.
+    const start = trouble.isAnotherRun ? { epoch, offset: 0 } : before;
     const read = await eventually(
-      () => other.readAfter(before),
+      () => other.readAfter(start),
       ({ recovered }) => recovered,
     );
     if (read.recovered) expect(read.records.map(shown)).toContain('gap');
   });
 });
 
-it('a Redis that starts again with its data costs nothing', async () => {
+it('a Redis that starts again with its data costs acknowledgements nothing, and followers a gap', async () => {
   const { account, story } = memoryAccount();
   const { feed, told } = await open(account);
   const before = await feed.append(readings(1));
@@ -144,9 +156,37 @@ it('a Redis that starts again with its data costs nothing', async () => {
     ({ code }) => code === 'appended',
   );
   await until(told, 'readings 2');
-  expect((await feed.position()).epoch).toBe(before.epoch);
-  expect(await feed.readAfter(before)).toMatchObject({ recovered: true });
-  if (story.length === 0) expect(told.map(shown)).toEqual(['readings 1', 'readings 2']);
+  if (story.length === 0) expect(told.map(shown)).toEqual(['readings 1', 'gap', 'readings 2']);
+  expect(await feed.readAfter(before)).toEqual({ recovered: false });
+});
+
+it('a Redis that starts again without its newest records is another log, though others have appended since', async () => {
+  const { account } = memoryAccount();
+  const { feed: writer } = await open(account);
+  const { feed, told } = await open(account);
+  await writer.append(readings(1));
+  await until(told, 'readings 1');
+  redis.remember();
+  for (const value of [2, 3]) await writer.append(readings(value));
+  await until(told, 'readings 3');
+  const seen = (told.at(-1) as FeedRecord).position;
+  await writer.stop();
+  await redis.kill();
+  redis.recall();
+  await redis.start();
+  // It has seen nothing of the log: to it nothing is missing.
+  const { feed: other } = await open(account);
+  for (const value of [4, 5, 6]) await other.append(readings(value));
+  const story = await until(told, 'readings 6');
+  expect(story).toEqual([
+    'readings 1',
+    'readings 2',
+    'readings 3',
+    'gap',
+    ...[4, 5, 6].map((value) => `readings ${value}`),
+  ]);
+  expect((await other.position()).offset).toBeGreaterThanOrEqual(seen.offset);
+  for (const one of [feed, other]) expect(await one.readAfter(seen)).toEqual({ recovered: false });
 });
 
 it('news of policies are owed to nobody', async () => {

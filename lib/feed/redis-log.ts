@@ -46,6 +46,7 @@ const KEYS = [
   '{tailrace:feed}',
   '{tailrace:feed}:sizes',
   '{tailrace:feed}:bytes',
+  '{tailrace:feed}:run',
 ] as const;
 const STREAM = KEYS[2];
 /** A reader has so many in memory at a time. */
@@ -54,17 +55,23 @@ const READ_COUNT = 200;
 const KEEPALIVE_MS = 10_000;
 
 /**
- * Begins a new log where there is none, or where the caller has seen more of this one than there is; then appends, if
- * there is a payload. Atomic, so that offsets grow by one whoever appends. A call drops a hundred of the oldest at most:
- * after a quiet hour all of them are too old, and Redis does nothing else meanwhile.
+ * Begins a new log where there is none, where the caller has seen more of this one than there is, or where it was written
+ * by another run of Redis: one that starts again, or a replica that takes over, may lack the newest records, and nobody
+ * could tell once others are in their place. Then appends, if there is a payload. Atomic, so that offsets grow by one
+ * whoever appends. A call drops a hundred of the oldest at most: after a quiet hour all of them are too old, and Redis does
+ * nothing else meanwhile. Who is not allowed INFO does without the run.
  */
 const SCRIPT = `
 local epoch = redis.call('GET', KEYS[1])
 local offset = tonumber(redis.call('GET', KEYS[2]))
-if not epoch or not offset or (epoch == ARGV[2] and offset < tonumber(ARGV[3])) then
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+local isOlder = offset and epoch == ARGV[2] and offset < tonumber(ARGV[3])
+if not epoch or not offset or isOlder or run ~= redis.call('GET', KEYS[6]) then
   epoch = ARGV[1]
   offset = 0
-  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+  redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])
+  redis.call('SET', KEYS[6], run)
   redis.call('SET', KEYS[1], epoch)
   redis.call('SET', KEYS[2], '0')
 end

@@ -122,7 +122,7 @@ function leave(state: State, one: Held): void {
   // Everything up to here was published: its own way begins with the next record.
   const here = hub.attach(connection.member, one.subscription);
   one.subscription.hold(here);
-  one.subscription.release([]);
+  one.subscription.release();
 }
 
 /** Sends what a record brought to all of a cohort. */
@@ -167,7 +167,7 @@ function createCohort(state: State, key: string, connection: Connection, one: He
     publishedBytes: 0,
     checkedAtBytes: 0,
   };
-  cohort.subscription.release([]);
+  cohort.subscription.release();
   const member = {
     subscriptions: () => [cohort.subscription],
     ready: () => publishBatches(state, cohort, wire, frame.id),

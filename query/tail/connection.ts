@@ -2,6 +2,7 @@
 
 import { TailraceError } from '../../lib/errors.ts';
 import { encodeCursor } from '../../lib/feed/feed.ts';
+import { pause } from '../../lib/pause.ts';
 import type { Grant } from '../../policies/grant.ts';
 import { shownByIds } from '../choice.ts';
 import type { Release } from '../limits/counts.ts';
@@ -18,7 +19,7 @@ import type { Poll } from './poll.ts';
 import type { Reauths } from './reauth.ts';
 import type { Rechecked } from './rechecks.ts';
 import { isInForce, type Right } from './right.ts';
-import type { Subscription } from './subscription.ts';
+import { HELD_MAX_BYTES, type Subscription } from './subscription.ts';
 import type { TailServices } from './tails.ts';
 import type { Protocol } from './wire.ts';
 
@@ -86,8 +87,11 @@ export interface Held {
   readonly snapshotGrant: Grant | undefined;
   /** Of a subscription that is not live: read from the table now and then. */
   readonly poll: Poll | undefined;
-  /** `suspended`: its obligations changed, and it is sent nothing until it is built again. */
-  stage: 'opening' | 'subscribed' | 'flowing' | 'suspended';
+  /**
+   * `recovering`: it is sent what it missed. `suspended`: its obligations changed, and it is sent nothing until it is built
+   * again.
+   */
+  stage: 'opening' | 'subscribed' | 'recovering' | 'flowing' | 'suspended';
   /** Counts the times it was set up: an earlier setup that is still busy ends when it sees a later one. */
   setups: number;
   /** With whom it is sent what comes; undefined while it goes its own way. */
@@ -130,7 +134,9 @@ export interface Connection {
   /** An event stream's first frame is its `subscribed`; nothing is announced before. */
   isGreeted: boolean;
   stall: Stall | undefined;
-  /** Places in flight of snapshots that were sent and that the client has not taken yet: they are in memory still. */
+  /**
+   * Whom it matters that the client has taken what it was sent: places in flight of snapshots, which are in memory still.
+   */
   untaken: Set<Release> | undefined;
   /** When the clock is to be looked at next, ms since 1970. */
   tickAtMs: number;
@@ -193,6 +199,13 @@ export function leaveOnceTaken(connection: Connection, leave: Release): void {
   leaveTaken(connection);
 }
 
+/** Waits until the client has taken what it was sent, or is gone, for so long at most. */
+export async function untilTaken(connection: Connection, maxMs: number): Promise<void> {
+  const taken = new AbortController();
+  leaveOnceTaken(connection, () => taken.abort());
+  await pause(maxMs, taken.signal);
+}
+
 /** Gives places in flight back where the client has taken what was sent, or is gone. */
 export function leaveTaken(connection: Connection): void {
   const { untaken, isOpen } = connection;
@@ -214,7 +227,7 @@ function tellNews({ transport, services, right }: Connection, one: Held): void {
 
 function flush(connection: Connection, one: Held, nowMs: number): void {
   const { frame, subscription, stage } = one;
-  if (stage !== 'flowing') return;
+  if (stage !== 'flowing' && stage !== 'recovering') return;
   tellNews(connection, one);
   const { counters } = connection.services;
   const { sinceMs = nowMs } = subscription;
@@ -289,7 +302,7 @@ function keepWithin(connection: Connection): void {
   const nowMs = connection.services.clock();
   let total = 0;
   for (const { subscription } of connection.held.values()) {
-    if (subscription.overflowed) {
+    if (subscription.heldBytes >= HELD_MAX_BYTES) {
       closeTooSlow(connection, 'more points came in than could be held while it was set up');
       return;
     }

@@ -56,7 +56,7 @@ describe('the hub', () => {
     hub.join(member);
     for (const subscription of [one, other]) {
       subscription.hold(hub.attach(member, subscription));
-      subscription.release([]);
+      subscription.release();
     }
     await feed.append(readings([1, 10], [2, 20], [1, 11]));
     expect(one.take(0)).toMatchObject({
@@ -96,7 +96,7 @@ describe('the hub', () => {
     });
     hub.join(member);
     subscription.hold(hub.attach(member, subscription));
-    subscription.release([]);
+    subscription.release();
     await feed.append({ kind: 'series', ids: [7] });
     await feed.append(readings([7, 1]));
     catalogue.answer();

@@ -1,6 +1,6 @@
 // Setting a subscription up so that nothing is missed: it is attached to the feed first, then sent what lies behind.
 import { TailraceError } from '../../lib/errors.ts';
-import { decodeCursor, encodeCursor, type FeedRecord, type Position } from '../../lib/feed/feed.ts';
+import { encodeCursor, type Position } from '../../lib/feed/feed.ts';
 import type { Grant } from '../../policies/grant.ts';
 import type { Series } from '../../store/series.ts';
 import { resolveChoice, shownByIds } from '../choice.ts';
@@ -12,11 +12,14 @@ import {
   flushAll,
   goneSignal,
   type Held,
+  isFlowing,
   leaveOnceTaken,
+  untilTaken,
 } from './connection.ts';
 import { decideAgain, settle, shapeOf } from './decide.ts';
 import { SUBSCRIPTIONS_MAX, type SubscribeFrame, seriesOfFrame } from './frames.ts';
 import { firstPoll, notePoint } from './poll.ts';
+import { giveMissed, readMissed } from './recover.ts';
 import { factsOf } from './right.ts';
 import { admitSnapshot, snapshotFrame } from './snapshot.ts';
 import { createSubscription } from './subscription.ts';
@@ -24,27 +27,78 @@ import { createSubscription } from './subscription.ts';
 /** Series of one subscription. */
 const SERIES_MAX = 10_000;
 
+/** Who recovers is sent every point as fast as it reads, for so long; what is left then has to wait as ever. */
+const PATIENCE_MS = 20_000;
+/** While so much is kept back for it meanwhile. */
+const HELD_PATIENT_BYTES = 4 * 1024 * 1024;
+
 /** Before anything is known of the feed's position. */
 const NOWHERE: Position = { epoch: '', offset: 0 };
 
-/** The records after a cursor up to `here`; undefined where they are not to be had. */
-async function recover(
+/** Says what is followed, from which cursor; the snapshot comes behind it. */
+function greet(
   connection: Connection,
-  since: string,
-  here: Position,
-): Promise<readonly FeedRecord[] | undefined> {
-  const position = decodeCursor(since);
-  if (position === undefined || position.epoch !== here.epoch) return undefined;
-  const read = await connection.services.feed.readAfter(position);
-  if (!read.recovered) return undefined;
-  // What a gap stands for was in no record.
-  if (read.records.some(({ kind }) => kind === 'gap')) return undefined;
-  return read.records.filter((record) => record.position.offset <= here.offset);
+  one: Held,
+  { cursor, recovered }: { readonly cursor: string; readonly recovered: boolean | null },
+): void {
+  const { transport, services, right } = connection;
+  const { frame, subscription } = one;
+  const series = shownByIds(subscription.seriesIds, right.grant, services.catalogue);
+  const shown = series.map(seriesOfFrame);
+  // Who breaks off before the snapshot has nothing yet to go on from.
+  const bringsTo = frame.snapshot !== undefined && recovered !== true ? undefined : cursor;
+  transport.send({ type: 'subscribed', id: frame.id, series: shown, cursor, recovered }, bringsTo);
+  connection.isGreeted = true;
+  // It tells of all that came and went before.
+  one.news = undefined;
 }
 
-/** Sends `subscribed`, then the snapshot where it is wanted, then lets the points flow. */
+/** Has a subscription keep back what comes after the position returned. */
+function hold({ services, member }: Connection, { subscription }: Held): Position {
+  const here = services.hub.attach(member, subscription);
+  subscription.hold(here);
+  return here;
+}
+
+/** What came of a cursor: its client has everything since up to here, or cannot have it; or the subscription is no more. */
+type Recovery =
+  | { readonly kind: 'recovered' }
+  | { readonly kind: 'lost'; readonly here: Position }
+  | { readonly kind: 'over' };
+
+/** Sends what came after a cursor, and holds what comes now. */
+async function recover(
+  connection: Connection,
+  one: Held,
+  since: string,
+  isCurrent: () => boolean,
+): Promise<Recovery> {
+  const { feed, recoveries } = connection.services;
+  if (!isCurrent()) return { kind: 'over' };
+  const here = hold(connection, one);
+  const missed = await readMissed(feed, since, here);
+  if (!isCurrent()) return { kind: 'over' };
+  if (missed === undefined) return { kind: 'lost', here };
+  // Whoever resumes from this cursor gets what a recovered subscription has still to be sent.
+  greet(connection, one, { cursor: since, recovered: true });
+  one.stage = 'recovering';
+  const patientUntilMs = performance.now() + PATIENCE_MS;
+  const onSlice = async () => {
+    await recoveries.turn();
+    if (!isCurrent()) return false;
+    flushAll(connection);
+    const leftMs = patientUntilMs - performance.now();
+    const waits = leftMs > 0 && one.subscription.heldBytes < HELD_PATIENT_BYTES;
+    if (waits && !isFlowing(connection)) await untilTaken(connection, leftMs);
+    return isCurrent();
+  };
+  const isGiven = await giveMissed(one.subscription, missed, onSlice);
+  return { kind: isGiven && isCurrent() ? 'recovered' : 'over' };
+}
+
+/** Sends `subscribed`, then the snapshot or what was missed, then lets the points flow. */
 async function setUp(connection: Connection, one: Held): Promise<void> {
-  const { transport, services, held, member, right } = connection;
+  const { transport, services, held, right } = connection;
   const { frame, subscription, resume } = one;
   one.setups += 1;
   one.stage = 'opening';
@@ -56,35 +110,27 @@ async function setUp(connection: Connection, one: Held): Promise<void> {
     one.setups === setups &&
     one.stage !== 'suspended';
 
-  const here = services.hub.attach(member, subscription);
-  subscription.hold(here);
-  const since = typeof resume === 'object' ? resume.since : undefined;
-  const isLive = one.poll === undefined;
-  const before =
-    since === undefined || !isLive ? undefined : await recover(connection, since, here);
-  if (!isCurrent()) return;
-  const recovered = resume === 'new' ? null : before !== undefined;
-  // Whoever resumes from this cursor gets what a recovered subscription has still to be sent.
-  const cursor = recovered === true && since !== undefined ? since : encodeCursor(here);
-  const series = shownByIds(subscription.seriesIds, right.grant, services.catalogue);
-  const shown = series.map(seriesOfFrame);
-  const hasSnapshot = frame.snapshot !== undefined && recovered !== true;
-  // Who breaks off before the snapshot has nothing yet to go on from.
-  const bringsTo = hasSnapshot ? undefined : cursor;
-  transport.send({ type: 'subscribed', id: frame.id, series: shown, cursor, recovered }, bringsTo);
-  connection.isGreeted = true;
-  one.stage = 'subscribed';
-  // It tells of all that came and went before.
-  one.news = undefined;
-  if (hasSnapshot) {
-    const facts = factsOf(connection);
-    const claims = () => right.claims;
-    const signal = goneSignal(connection);
-    const snapshot = await snapshotFrame(frame, claims, facts, services, signal, one.snapshotGrant);
-    if (!isCurrent()) return;
-    transport.send(snapshot, cursor);
+  const since = typeof resume === 'object' && one.poll === undefined ? resume.since : undefined;
+  const recovery: Recovery =
+    since === undefined
+      ? { kind: 'lost', here: hold(connection, one) }
+      : await services.recoveries.enter(() => recover(connection, one, since, isCurrent));
+  if (recovery.kind === 'over') return;
+  if (recovery.kind === 'lost') {
+    const cursor = encodeCursor(recovery.here);
+    greet(connection, one, { cursor, recovered: resume === 'new' ? null : false });
+    one.stage = 'subscribed';
+    if (frame.snapshot !== undefined) {
+      const facts = factsOf(connection);
+      const claims = () => right.claims;
+      const signal = goneSignal(connection);
+      const admitted = one.snapshotGrant;
+      const snapshot = await snapshotFrame(frame, claims, facts, services, signal, admitted);
+      if (!isCurrent()) return;
+      transport.send(snapshot, cursor);
+    }
   }
-  subscription.release(before ?? []);
+  subscription.release();
   one.stage = 'flowing';
   connection.tickAtMs = 0;
   flushAll(connection);

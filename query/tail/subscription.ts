@@ -3,10 +3,10 @@ import type { Clock } from '../../lib/clock.ts';
 import type { FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { type Point, pointAt } from './point.ts';
-import type { Batch } from './waiting.ts';
+import { type Batch, sizeOf } from './waiting.ts';
 
-/** Points that wait while a subscription is being set up; beyond, its client is too slow to be followed. */
-const HELD_MAX = 100_000;
+/** Of points that wait while a subscription is being set up; beyond, its client is too slow to be followed. */
+export const HELD_MAX_BYTES = 16 * 1024 * 1024;
 /** Who is behind for longer is sent the shape of what it missed, and no longer the newest of it alone. */
 const SHORT_LAG_MS = 2_000;
 
@@ -22,10 +22,14 @@ export interface Subscription {
   reached(position: Position): void;
   /** Takes the rows of these series from records that went by before they were known. */
   catchUp(records: readonly FeedRecord[], ids: ReadonlySet<number>, position: Position): void;
-  /** Begins to keep points back: until `release` nothing is taken from here. */
+  /** Begins to keep points back, until `release`. */
   hold(from: Position): void;
-  /** Lets go: `before` are records older than what was kept back. */
-  release(before: readonly FeedRecord[]): void;
+  /** While points are kept back: what its client has not been given begins here. */
+  recoverFrom(from: Position): void;
+  /** Takes rows of a record older than what is kept back: these may be sent. */
+  recover(record: FeedRecord & ReadingsRecord, startRow: number, endRow: number): void;
+  /** Lets what was kept back go, behind what was recovered. */
+  release(): void;
   /** The next frame that may be sent at `nowMs`; undefined where nothing waits, or not yet. */
   take(nowMs: number): Batch | undefined;
   /** When `take` may give something, in ms since 1970; undefined where nothing waits. */
@@ -36,8 +40,8 @@ export interface Subscription {
   readonly behind: Position | undefined;
   /** Since when something waits, in ms since 1970. */
   readonly sinceMs: number | undefined;
-  /** True where more waits than can be kept. */
-  readonly overflowed: boolean;
+  /** Memory that what is kept back takes, estimated; from `HELD_MAX_BYTES` on nothing more is. */
+  readonly heldBytes: number;
   /** Points that wait, or that what waits stands for. */
   readonly count: number;
   readonly bytes: number;
@@ -80,6 +84,7 @@ class LiveSubscription implements Subscription {
   readonly #onPoint: SubscriptionOptions['onPoint'];
   #outbox: Outbox | undefined;
   #kept: Kept | undefined = [];
+  #heldBytes = 0;
   #waiting = false;
   #sinceMs: number | undefined;
   #sentMs = Number.NEGATIVE_INFINITY;
@@ -112,16 +117,26 @@ class LiveSubscription implements Subscription {
   }
 
   push(point: Point, nowMs: number): void {
-    if (point.t < nowMs - this.#lookbackMs) return;
+    if (!this.#takes(point, nowMs)) return;
+    if (this.#kept === undefined) this.#give(point);
+    else if (this.#heldBytes < HELD_MAX_BYTES) {
+      this.#kept.push(point);
+      this.#heldBytes += sizeOf(point);
+    }
+  }
+
+  /** Whether a point is to be sent as such. */
+  #takes(point: Point, nowMs: number): boolean {
+    if (point.t < nowMs - this.#lookbackMs) return false;
     if (this.#onPoint !== undefined) {
       this.#onPoint(point, nowMs);
-      return;
+      return false;
     }
     this.#sinceMs ??= nowMs;
-    if (this.#kept !== undefined) {
-      if (this.#kept.length < HELD_MAX) this.#kept.push(point);
-      return;
-    }
+    return true;
+  }
+
+  #give(point: Point): void {
     this.#outbox ??= createOutbox({ latestOnly: this.isPaced, start: this.#sentTo });
     this.#outbox.push(point);
     this.#waiting = true;
@@ -129,39 +144,51 @@ class LiveSubscription implements Subscription {
 
   reached(position: Position): void {
     if (this.#kept === undefined) this.#outbox?.reached(position);
-    else if (this.#kept.length < HELD_MAX) this.#kept.push(position);
-  }
-
-  #pushRows(record: ReadingsRecord, wanted: ReadonlySet<number>, position: Position): void {
-    const nowMs = this.#clock();
-    const { seriesIds } = record;
-    for (let row = 0; row < seriesIds.length; row += 1) {
-      if (wanted.has(seriesIds[row] ?? -1)) this.push(pointAt(record, row), nowMs);
-    }
-    this.reached(position);
+    else if (this.#heldBytes < HELD_MAX_BYTES) this.#kept.push(position);
   }
 
   catchUp(records: readonly FeedRecord[], ids: ReadonlySet<number>, position: Position): void {
-    for (const record of records) if (isReadings(record)) this.#pushRows(record, ids, position);
+    const nowMs = this.#clock();
+    for (const record of records.filter(isReadings)) {
+      const { seriesIds } = record;
+      for (let row = 0; row < seriesIds.length; row += 1) {
+        if (ids.has(seriesIds[row] ?? -1)) this.push(pointAt(record, row), nowMs);
+      }
+      this.reached(position);
+    }
   }
 
   hold(from: Position): void {
     this.#kept = [];
+    this.#heldBytes = 0;
     this.#outbox = undefined;
     this.#sentTo = from;
     this.#waiting = false;
     this.#sinceMs = undefined;
   }
 
-  release(before: readonly FeedRecord[]): void {
+  recoverFrom(from: Position): void {
+    this.#sentTo = from;
+  }
+
+  recover(record: FeedRecord & ReadingsRecord, startRow: number, endRow: number): void {
+    const nowMs = this.#clock();
+    const { seriesIds, position } = record;
+    for (let row = startRow; row < endRow; row += 1) {
+      if (!this.#seriesIds.has(seriesIds[row] ?? -1)) continue;
+      const point = pointAt(record, row);
+      if (this.#takes(point, nowMs)) this.#give(point);
+    }
+    if (endRow === seriesIds.length) this.#outbox?.reached(position);
+  }
+
+  release(): void {
     const kept = this.#kept ?? [];
     this.#kept = undefined;
-    for (const record of before) {
-      if (isReadings(record)) this.#pushRows(record, this.#seriesIds, record.position);
-    }
-    const nowMs = this.#clock();
+    this.#heldBytes = 0;
+    if (kept.length > 0) this.#sinceMs ??= this.#clock();
     for (const one of kept) {
-      if (isPoint(one)) this.push(one, nowMs);
+      if (isPoint(one)) this.#give(one);
       else this.reached(one);
     }
   }
@@ -183,7 +210,7 @@ class LiveSubscription implements Subscription {
   }
 
   dueMs(): number | undefined {
-    if (this.#kept !== undefined || !this.#waiting) return undefined;
+    if (!this.#waiting) return undefined;
     // A clock that was set back would hold everything until it is where it was.
     return this.#intervalMs === 0 ? Number.NEGATIVE_INFINITY : this.#sentMs + this.#intervalMs;
   }
@@ -200,12 +227,12 @@ class LiveSubscription implements Subscription {
     return this.#sinceMs;
   }
 
-  get overflowed(): boolean {
-    return this.#kept !== undefined && this.#kept.length >= HELD_MAX;
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   get count(): number {
-    return this.#kept?.filter(isPoint).length ?? this.#outbox?.count ?? 0;
+    return (this.#kept?.filter(isPoint).length ?? 0) + (this.#outbox?.count ?? 0);
   }
 
   get bytes(): number {

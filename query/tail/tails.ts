@@ -21,6 +21,7 @@ import { CLOSE, type Transport } from './connection.ts';
 import { type ServerFrame, SUBSCRIPTIONS_MAX } from './frames.ts';
 import { createHub, type Hub } from './hub.ts';
 import { createRechecks, type Rechecks } from './rechecks.ts';
+import { createRecoveries, type Recoveries } from './recover.ts';
 import type { Opening } from './right.ts';
 import { openSession, type Session } from './session.ts';
 import { streamRoute } from './stream.ts';
@@ -40,6 +41,7 @@ export interface TailServices extends Pick<RangeSources, 'feed'> {
   readonly authority: Authority;
   readonly rechecks: Rechecks;
   readonly finder: Finder;
+  readonly recoveries: Recoveries;
   readonly limits: Limits;
   /** How many are open. */
   connections(): number;
@@ -167,15 +169,17 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   const connectionsMax = CONNECTIONS_MAX;
   const rechecks = createRechecks({ policy, revocations, connectionsMax, metrics, log });
   const finder = createFinder(catalogue, metrics);
+  const subscriptionsMax = CONNECTIONS_MAX * SUBSCRIPTIONS_MAX;
+  const recoveries = createRecoveries(metrics, subscriptionsMax);
   const cohorts = createCohorts({
     ...{ hub, rechecks, publish, counters, clock, metrics },
-    cohortsMax: CONNECTIONS_MAX * SUBSCRIPTIONS_MAX,
+    cohortsMax: subscriptionsMax,
   });
   hub.beforeEach((nowMs) => cohorts.settle(nowMs));
   const sessions = new Set<Session>();
   const services: TailServices = {
-    ...{ hub, cohorts, authority, limits, rechecks, finder, clock, log, counters },
-    ...{ catalogue, readerOf, feed },
+    ...{ hub, cohorts, authority, limits, rechecks, finder, recoveries, clock },
+    ...{ catalogue, readerOf, feed, log, counters },
     connections: () => sessions.size,
   };
   metrics.bounded('tail_connections', () => sessions.size, CONNECTIONS_MAX);
