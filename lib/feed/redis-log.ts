@@ -1,9 +1,7 @@
 // The feed's log as it lies in Redis: a stream whose ids are the offsets, the epoch that they belong to, and how large and
 // how old each record is, by which the oldest go. One script keeps all of it, whoever appends.
 import { randomBytes } from 'node:crypto';
-import { Redis } from 'ioredis';
-import { messageOf } from '../errors.ts';
-import type { Log } from '../log.ts';
+import type { Redis } from 'ioredis';
 import type { FeedRecord, Position } from './feed.ts';
 import { decodeBody } from './record-codec.ts';
 
@@ -51,8 +49,6 @@ const KEYS = [
 const STREAM = KEYS[2];
 /** A reader has so many in memory at a time. */
 const READ_COUNT = 200;
-/** Silence after which a peer is asked whether it lives. */
-const KEEPALIVE_MS = 10_000;
 
 /**
  * Begins a new log where there is none, where the caller has seen more of this one than there is, or where it was written
@@ -103,29 +99,6 @@ function recordOf([id, fields]: Entry): FeedRecord {
   if (epoch === undefined || body === undefined) throw new Error(`feed: no record at ${id}`);
   const position = { epoch: String(epoch), offset: Number.parseInt(String(id), 10) };
   return { ...decodeBody(body), position };
-}
-
-/**
- * Connects for ever; says once when the connection is lost, and when it is back. What is asked meanwhile is refused at
- * once, and what was under way is refused, too, and never sent again: it might come in after what was sent later.
- */
-export function connectRedis(url: string, log: Log): Redis {
-  const redis = new Redis(url, {
-    maxRetriesPerRequest: 0,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    keepAlive: KEEPALIVE_MS,
-  });
-  let lost = false;
-  redis.on('error', (cause: Error) => {
-    if (!lost) log.warn({ reason: messageOf(cause) }, 'the feed in Redis cannot be reached');
-    lost = true;
-  });
-  redis.on('ready', () => {
-    if (lost) log.info('the feed in Redis can be reached again');
-    lost = false;
-  });
-  return redis;
 }
 
 /** The log behind a connection. */

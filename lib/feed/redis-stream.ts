@@ -7,10 +7,11 @@ import type { Redis } from 'ioredis';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { connectRedis } from '../redis.ts';
 import { within } from './deadline.ts';
 import type { Feed, FeedRead, FeedRecord, GapAccount, Position } from './feed.ts';
 import { createFollowers } from './followers.ts';
-import { connectRedis, KEPT_MAX, type KeptMax, openRedisLog, type RedisLog } from './redis-log.ts';
+import { KEPT_MAX, type KeptMax, openRedisLog, type RedisLog } from './redis-log.ts';
 import { startReader } from './redis-reader.ts';
 import { createUplink } from './redis-uplink.ts';
 
