@@ -1,6 +1,6 @@
 // The feed of several processes: a log in Redis, with one blocking reader a process that feeds all of its followers.
-// Whatever makes the log another one (it was flushed, or restored from an older copy) gets a new epoch, and followers a
-// gap. While Redis is away nobody waits for it: what is missing then is kept in the gap account, and followers hear of it
+// Whatever may make the log another one (it was flushed, restored from an older copy, or Redis started again) is a new epoch,
+// and a gap to followers. While Redis is away nobody waits for it: what is missing then is kept in the gap account, and followers hear of it
 // from there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
@@ -8,11 +8,11 @@ import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { connectRedis } from '../redis.ts';
-import { within } from './deadline.ts';
-import type { Feed, FeedRead, FeedRecord, GapAccount, Position } from './feed.ts';
+import type { Feed, GapAccount, Position } from './feed.ts';
 import { createFollowers } from './followers.ts';
 import { KEPT_MAX, type KeptMax, openRedisLog, type RedisLog } from './redis-log.ts';
 import { startReader } from './redis-reader.ts';
+import { createResumes } from './redis-resume.ts';
 import { createUplink } from './redis-uplink.ts';
 
 export interface RedisStreamOptions {
@@ -25,8 +25,6 @@ export interface RedisStreamOptions {
   readonly keptMax?: Partial<KeptMax>;
 }
 
-/** What somebody who resumes waits for at most, a few hundred records a time. */
-const ANSWER_MAX_MS = 5_000;
 const RETRY_MS = 250;
 
 /** Opens the feed, and begins to read; waits for Redis. */
@@ -43,8 +41,7 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
   // Of their own, too: many who resume at once read so much that an append behind it would wait for longer than it may.
   const resumeRedis = connectRedis(url, log);
   await untilReady(resumeRedis);
-  const resumeLog = openRedisLog(resumeRedis, max);
-  let resuming: Promise<unknown> = Promise.resolve();
+  const resumes = createResumes(openRedisLog(resumeRedis, max), uplink.newest);
   const reader = startReader({
     redis: readerRedis,
     from,
@@ -70,14 +67,7 @@ export async function openRedisStream(options: RedisStreamOptions): Promise<Feed
     async readAfter(since) {
       // Whoever owes a gap may have committed points that this log will never have.
       if (gaps.isOwed) return { recovered: false };
-      try {
-        // One at a time: each may have the whole log in memory.
-        const reading = resuming.then(async () => readAll(resumeLog, since, await uplink.newest()));
-        resuming = reading.catch(() => undefined);
-        return await reading;
-      } catch {
-        return { recovered: false };
-      }
+      return resumes.readAfter(since);
     },
     follow: followers.add,
     async stop() {
@@ -108,24 +98,6 @@ async function firstPosition(redis: Redis, redisLog: RedisLog, log: Log): Promis
       await sleep(RETRY_MS);
     }
   }
-}
-
-async function readAll(redisLog: RedisLog, since: Position, newest: Position): Promise<FeedRead> {
-  if (since.epoch !== newest.epoch || since.offset > newest.offset) return { recovered: false };
-  const records: FeedRecord[] = [];
-  let last = since.offset;
-  while (last < newest.offset) {
-    const some = await within(redisLog.after(last), ANSWER_MAX_MS);
-    for (const record of some) {
-      // A hole: trimmed away, or another log by now.
-      const { epoch, offset } = record.position;
-      if (offset !== last + 1 || epoch !== since.epoch) return { recovered: false };
-      records.push(record);
-      last = offset;
-    }
-    if (some.length === 0) return { recovered: false };
-  }
-  return { recovered: true, records };
 }
 
 /** Of a process that commits nothing that it would have to append. */
