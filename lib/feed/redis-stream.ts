@@ -1,7 +1,7 @@
 // The feed of several processes: a log in Redis, with one blocking reader a process that feeds all of its followers.
-// Whatever may make the log another one (it was flushed, restored from an older copy, or Redis started again) is a new epoch,
-// and a gap to followers. While Redis is away nobody waits for it: what is missing then is kept in the gap account, and followers hear of it
-// from there.
+// Whatever may make the log another one (it was flushed, restored from an older copy, or Redis started again) is a new
+// epoch, and a gap to followers. While Redis is away nobody waits for it: what is missing then is kept in the gap account,
+// and followers hear of it from there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { messageOf } from '../errors.ts';

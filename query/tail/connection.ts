@@ -83,6 +83,8 @@ export interface Held {
   resume: Beginning;
   /** The obligations that it is built around, as text: with others it has to be built again. */
   readonly shape: string;
+  /** How long it is waited for its client while it is sent what it missed. */
+  readonly patienceMs: number;
   /** The decision that admitted its snapshot. */
   readonly snapshotGrant: Grant | undefined;
   /** Of a subscription that is not live: read from the table now and then. */

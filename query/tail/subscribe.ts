@@ -6,7 +6,6 @@ import type { Series } from '../../store/series.ts';
 import { resolveChoice, shownByIds } from '../choice.ts';
 import { invalidParameter } from '../parameters.ts';
 import {
-  type Beginning,
   type Connection,
   fail,
   flushAll,
@@ -27,7 +26,7 @@ import { createSubscription } from './subscription.ts';
 /** Series of one subscription. */
 const SERIES_MAX = 10_000;
 
-/** Who recovers is sent every point as fast as it reads, for so long; what is left then has to wait as ever. */
+/** Who resumes is sent every point as fast as it reads, for so long; what is left then has to wait as ever. */
 const PATIENCE_MS = 20_000;
 /** While so much is kept back for it meanwhile. */
 const HELD_PATIENT_BYTES = 4 * 1024 * 1024;
@@ -82,7 +81,7 @@ async function recover(
   // Whoever resumes from this cursor gets what a recovered subscription has still to be sent.
   greet(connection, one, { cursor: since, recovered: true });
   one.stage = 'recovering';
-  const patientUntilMs = performance.now() + PATIENCE_MS;
+  const patientUntilMs = performance.now() + one.patienceMs;
   const onSlice = async () => {
     await recoveries.turn();
     if (!isCurrent()) return false;
@@ -96,9 +95,32 @@ async function recover(
   return { kind: isGiven && isCurrent() ? 'recovered' : 'over' };
 }
 
+/**
+ * Sends the history that a subscription begins with. That is in flight as a request is; whether there is room for it has
+ * been asked, or the server builds the subscription again of its own accord.
+ */
+async function sendSnapshot(
+  connection: Connection,
+  { frame, snapshotGrant }: Held,
+  cursor: string,
+  isCurrent: () => boolean,
+): Promise<void> {
+  const { transport, services, right } = connection;
+  const facts = factsOf(connection);
+  const claims = () => right.claims;
+  const signal = goneSignal(connection);
+  const leave = services.limits.enterReading(right.claims);
+  try {
+    const snapshot = await snapshotFrame(frame, claims, facts, services, signal, snapshotGrant);
+    if (isCurrent()) transport.send(snapshot, cursor);
+  } finally {
+    leaveOnceTaken(connection, leave);
+  }
+}
+
 /** Sends `subscribed`, then the snapshot or what was missed, then lets the points flow. */
 async function setUp(connection: Connection, one: Held): Promise<void> {
-  const { transport, services, held, right } = connection;
+  const { services, held } = connection;
   const { frame, subscription, resume } = one;
   one.setups += 1;
   one.stage = 'opening';
@@ -120,15 +142,8 @@ async function setUp(connection: Connection, one: Held): Promise<void> {
     const cursor = encodeCursor(recovery.here);
     greet(connection, one, { cursor, recovered: resume === 'new' ? null : false });
     one.stage = 'subscribed';
-    if (frame.snapshot !== undefined) {
-      const facts = factsOf(connection);
-      const claims = () => right.claims;
-      const signal = goneSignal(connection);
-      const admitted = one.snapshotGrant;
-      const snapshot = await snapshotFrame(frame, claims, facts, services, signal, admitted);
-      if (!isCurrent()) return;
-      transport.send(snapshot, cursor);
-    }
+    if (frame.snapshot !== undefined) await sendSnapshot(connection, one, cursor, isCurrent);
+    if (!isCurrent()) return;
   }
   subscription.release();
   one.stage = 'flowing';
@@ -163,21 +178,16 @@ function maxHzOf(frame: SubscribeFrame, grant: Grant): number | undefined {
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
-/**
- * Sets a subscription of these series up, in the place of an earlier one of its id. A snapshot is in flight as a request
- * is; whether there is room for it has been asked, or the server builds the subscription again of its own accord.
- */
+/** Sets a subscription of these series up, in the place of an earlier one of its id. */
 async function begin(
   connection: Connection,
   frame: SubscribeFrame,
   series: readonly Series[],
-  beginning: { readonly resume: Beginning; readonly snapshotGrant?: Grant | undefined },
+  beginning: Pick<Held, 'resume' | 'snapshotGrant' | 'patienceMs'>,
 ): Promise<void> {
   const { grant } = connection.right;
-  const { clock, limits } = connection.services;
+  const { clock } = connection.services;
   const { id } = frame;
-  const leave =
-    frame.snapshot === undefined ? undefined : limits.enterReading(connection.right.claims);
   unsubscribe(connection, id);
   const maxHz = maxHzOf(frame, grant);
   const lookbackMs = grant.obligations.lookback_ms;
@@ -190,6 +200,7 @@ async function begin(
     shape: shapeOf(grant),
     resume: beginning.resume,
     snapshotGrant: beginning.snapshotGrant,
+    patienceMs: beginning.patienceMs,
     subscription: createSubscription({
       id,
       seriesIds,
@@ -212,8 +223,6 @@ async function begin(
     // Without its snapshot it is no subscription: the client is told, and may ask again.
     if (connection.held.get(id) === one) unsubscribe(connection, id);
     throw thrown;
-  } finally {
-    if (leave !== undefined) leaveOnceTaken(connection, leave);
   }
 }
 
@@ -238,7 +247,7 @@ export async function subscribe(connection: Connection, frame: SubscribeFrame): 
       ? undefined
       : admitSnapshot(frame, right.claims, factsOf(connection), services);
   const resume = frame.since === undefined ? 'new' : { since: frame.since };
-  await begin(connection, frame, series, { resume, snapshotGrant });
+  await begin(connection, frame, series, { resume, snapshotGrant, patienceMs: PATIENCE_MS });
 }
 
 /**
@@ -255,7 +264,8 @@ export async function renew(connection: Connection, { frame, resume }: Held): Pr
     unsubscribe(connection, frame.id);
     throw thrown;
   }
-  await begin(connection, frame, series, { resume });
+  // Others wait for their turn meanwhile.
+  await begin(connection, frame, series, { resume, snapshotGrant: undefined, patienceMs: 0 });
 }
 
 /** Ends a subscription, if there is one of that id. */
