@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../lib/clock.ts';
 import type { Config } from '../lib/config.ts';
+import { openRedisScripts } from '../lib/redis.ts';
 import type { Route } from '../query/http/routes.ts';
 import { amountsOf } from '../query/limits/amounts.ts';
 import type { SignIn } from '../query/routes/sign-in.ts';
@@ -23,6 +24,11 @@ export async function startQuery(
 ): Promise<QueryServer> {
   const { config, database, feed, catalogue, metrics, log, lifecycle } = ground;
   const { policy, tokens, revocations, decisions } = ground;
+  const { REDIS_URL: url } = config;
+  const ticketRedis =
+    url === undefined
+      ? undefined
+      : lifecycle.add(await openRedisScripts({ url, log, metrics, what: 'tickets' }));
   const latest = lifecycle.add(await openLatest({ database, feed, catalogue, metrics, log }));
   return lifecycle.add(
     await startQueryServer({
@@ -34,6 +40,7 @@ export async function startQuery(
       feed,
       policy,
       tokens,
+      ticketRedis,
       revocations,
       tokenLifetimeMaxMs: config.JWT_LIFETIME_MAX,
       decisions,

@@ -1,7 +1,10 @@
-// Connections to Redis.
+// Connections to Redis, and scripts that run there for whoever can do without.
 import { Redis } from 'ioredis';
-import { messageOf } from './errors.ts';
+import { messageOf, TailraceError } from './errors.ts';
+import { within } from './feed/deadline.ts';
+import type { Part } from './lifecycle.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 
 /** Silence after which a peer is asked whether it lives. */
 const KEEPALIVE_MS = 10_000;
@@ -28,4 +31,84 @@ export function connectRedis(url: string, log: Log, what = 'the feed'): Redis {
     lost = false;
   });
   return redis;
+}
+
+/** Runs scripts for somebody who can do without: nobody waits long for an answer, and not at all while Redis is away. */
+export interface RedisScripts extends Part {
+  /**
+   * What a script gives back. @throws TailraceError `redis_unavailable`, within a second: then nobody knows whether it
+   * ran, or will.
+   */
+  run(
+    script: string,
+    keys: readonly string[],
+    values: readonly (string | number)[],
+  ): Promise<unknown>;
+  /** Whether Redis answered last, as far as is known. */
+  readonly isAnswering: boolean;
+}
+
+export interface RedisScriptsOptions {
+  /** `redis://…`, `rediss://…`, or the path of a Unix socket. */
+  readonly url: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** What is kept there, in the plural, for the log and for metrics. */
+  readonly what: string;
+}
+
+const ANSWER_MAX_MS = 1_000;
+/** A second's worth of what one connection is good for is far more; these are what may wait while Redis hangs. */
+const UNDER_WAY_MAX = 1_000;
+
+/** Opens a connection for scripts; waits for Redis, but not for long: it may be away. */
+export async function openRedisScripts(options: RedisScriptsOptions): Promise<RedisScripts> {
+  const { url, log, metrics, what } = options;
+  const redis = connectRedis(url, log, what);
+  let underWay = 0;
+  let fails = false;
+  metrics.bounded(`${what}_scripts`, () => underWay, UNDER_WAY_MAX);
+  metrics.gauge(`tailrace_${what}_away`, `1 while Redis says nothing of ${what}`, () =>
+    redis.status === 'ready' && !fails ? 0 : 1,
+  );
+
+  const ready = new Promise<void>((resolve) => redis.once('ready', resolve));
+  await within(ready, ANSWER_MAX_MS).catch((cause: unknown) => told(false, cause));
+
+  function told(answers: boolean, cause?: unknown): void {
+    if (answers && fails) log.info(`${what} in Redis: it answers again`);
+    if (!answers && !fails) log.warn({ reason: messageOf(cause) }, `${what} in Redis: no answer`);
+    fails = !answers;
+  }
+
+  return {
+    name: `${what} in Redis`,
+    async run(script, keys, values) {
+      if (underWay >= UNDER_WAY_MAX) throw unavailable(what);
+      underWay += 1;
+      try {
+        // A new connection is ready when Redis has answered on it: one that hangs is asked nothing more by this.
+        const hangUp = () => redis.disconnect(true);
+        const asked = redis.eval(script, keys.length, ...keys, ...values);
+        const reply = await within(asked, ANSWER_MAX_MS, hangUp);
+        told(true);
+        return reply;
+      } catch (cause) {
+        told(false, cause);
+        throw unavailable(what, cause);
+      } finally {
+        underWay -= 1;
+      }
+    },
+    get isAnswering() {
+      return redis.status === 'ready';
+    },
+    async stop() {
+      redis.disconnect();
+    },
+  };
+}
+
+function unavailable(what: string, cause?: unknown): TailraceError {
+  return new TailraceError('redis_unavailable', `Redis says nothing of ${what} now.`, { cause });
 }

@@ -1,13 +1,16 @@
 // Who asks, and what the policy says to it: tokens, tickets and decisions in one place.
 import { TailraceError } from '../lib/errors.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import type { RedisScripts } from '../lib/redis.ts';
 import type { Decider, Policy } from '../policies/decide/decision.ts';
 import type { Action, Claims, Grant } from '../policies/grant.ts';
 import type { Revocations } from '../policies/tokens/revocations.ts';
-import { bearerToken, CLOCK_TOLERANCE_S, type TokenVerifier } from '../policies/tokens/verifier.ts';
+import { bearerToken, type TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Request } from './http/request.ts';
 import type { RequestFacts } from './http/routes.ts';
-import { createTickets, type Tickets } from './tickets.ts';
+import { createLoneTickets } from './tickets/memory.ts';
+import { createSharedTickets } from './tickets/shared.ts';
+import type { Tickets } from './tickets/tickets.ts';
 
 /** Gives a request's Authorization header. */
 type AuthorizationOf = (request: Request) => string | undefined;
@@ -31,8 +34,10 @@ export interface Authority {
   knows(request: Request, nowMs: number, authorization?: AuthorizationOf): boolean;
   /** Claims of a token. @throws TailraceError `token_invalid`, `token_expired`. */
   verify(token: string): Promise<Claims>;
-  /** Claims behind the `ticket` parameter of an event stream. @throws TailraceError `ticket_invalid`. */
-  redeemForStream(request: Request, nowMs: number): Claims;
+  /** A ticket for the request's bearer token, whose claims these are. @throws TailraceError as `Tickets.issue`. */
+  issueTicket(request: Request, claims: Claims, nowMs: number): Promise<string>;
+  /** Claims behind the `ticket` parameter of an event stream. @throws TailraceError as `Tickets.redeemForStream`. */
+  redeemForStream(request: Request, nowMs: number): Promise<Claims>;
   /** A grant that allows the action. @throws TailraceError `forbidden` with the policy's reason. */
   decide(
     action: Action,
@@ -53,6 +58,8 @@ export interface Authority {
 export interface AuthorityOptions {
   readonly policy: Policy;
   readonly tokens: TokenVerifier;
+  /** Where tickets are shared with other servers; those of this one are good here alone without it. */
+  readonly ticketRedis?: RedisScripts | undefined;
   readonly metrics: Metrics;
 }
 
@@ -73,9 +80,12 @@ export function requireAllowed(grant: Grant): Grant {
 
 /** Makes the authority of one server. */
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { policy, tokens, metrics } = options;
-  const { revocations } = tokens;
-  const tickets = createTickets({ metrics, toleranceS: CLOCK_TOLERANCE_S, revocations });
+  const { policy, tokens, metrics, ticketRedis: redis } = options;
+  const { revocations, verify } = tokens;
+  const tickets =
+    redis === undefined
+      ? createLoneTickets({ metrics, revocations })
+      : createSharedTickets({ metrics, revocations, redis, verify });
 
   function ask(
     action: Action,
@@ -102,6 +112,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     revocations,
     claimsOf: async (request, authorization = headerOf) =>
       tokens.verify(bearerToken(authorization(request))),
+    issueTicket: (request, claims, nowMs) =>
+      tickets.issue({ claims, token: bearerToken(headerOf(request)) }, nowMs),
     redeemForStream: (request, nowMs) =>
       tickets.redeemForStream(request.query.get('ticket') ?? '', streamKey(request), nowMs),
     decide: (...question) => requireAllowed(ask(...question)),

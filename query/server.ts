@@ -5,6 +5,7 @@ import type { Feed } from '../lib/feed/feed.ts';
 import type { Part } from '../lib/lifecycle.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import type { RedisScripts } from '../lib/redis.ts';
 import type { Policy } from '../policies/decide/decision.ts';
 import type { TokenVerifier } from '../policies/tokens/verifier.ts';
 import type { Catalogue } from '../store/catalogue.ts';
@@ -49,6 +50,8 @@ export interface QueryServerOptions {
   readonly feed: Feed;
   readonly policy: Policy;
   readonly tokens: TokenVerifier;
+  /** Where tickets are shared with other query servers; without it they are good at this one. */
+  readonly ticketRedis?: RedisScripts | undefined;
   /** Where tokens are revoked; without it nobody can. */
   readonly revocations?: RevocationStore | undefined;
   /** How long a token can be good, where that is bounded. */

@@ -101,7 +101,9 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
       const order = { tenant, roles, ttlS: 3_600, claims, nowMs: clock() };
       return (await issueToken(key, PROFILE, order)).token;
     },
-    ticketFor: async (token) => authority.tickets.issue(await tokens.verify(token), clock()),
+    async ticketFor(token) {
+      return authority.tickets.issue({ claims: await tokens.verify(token), token }, clock());
+    },
     async stop() {
       app.close();
       await rm(folder, { recursive: true });

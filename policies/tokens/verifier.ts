@@ -15,7 +15,7 @@ import { SIGNING_ALGORITHM, type SigningKey } from './signing-key.ts';
 import { checkLength, readTokenForm } from './token-form.ts';
 
 /** How far clocks may differ, in seconds: a token is taken this long after its `exp`. */
-export const CLOCK_TOLERANCE_S = 5;
+const CLOCK_TOLERANCE_S = 5;
 const CACHE_MAX = 10_000;
 const STALE_MAX_MS = 86_400_000;
 /** The year 9999: later ones are no dates. */

@@ -32,6 +32,7 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   too_many_connections: [429, 'Too many connections'],
   headers_too_large: [431, 'The headers are too large'],
   keys_unavailable: [503, 'Tokens cannot be verified at the moment'],
+  tickets_unavailable: [503, 'Tickets of other servers cannot be looked up at the moment'],
   overloaded: [503, 'Too busy at the moment'],
   broker_unavailable: [503, 'The broker does not take it at the moment'],
   database_unavailable: [503, 'The database cannot be reached'],

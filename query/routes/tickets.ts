@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Authority } from '../authority.ts';
 import { reply } from '../http/reply.ts';
 import type { DecidedRoute } from '../http/routes.ts';
-import { TICKET_TTL_S } from '../tickets.ts';
+import { TICKET_TTL_S } from '../tickets/tickets.ts';
 import { factsOf } from './facts.ts';
 
 /** Makes the route. */
@@ -23,8 +23,8 @@ export function ticketsRoute({
     types: ['application/json'],
     prepare: (request) => ({
       facts: factsOf(request),
-      handle({ claims }) {
-        const ticket = authority.tickets.issue(claims, clock());
+      async handle({ claims }) {
+        const ticket = await authority.issueTicket(request, claims, clock());
         return reply(JSON.stringify({ ticket, expires_in_s: TICKET_TTL_S }), {
           headers: { 'Cache-Control': 'no-store' },
         });

@@ -206,15 +206,13 @@ export async function createTails(options: TailsOptions): Promise<Tails> {
   async function accept(request: Request, account: Account): Promise<Accepted> {
     // Before a ticket is used up.
     const chosen = chooseProtocol(request.headers.get('sec-websocket-protocol'));
-    const nowMs = clock();
     const ticket = request.query.get('ticket');
-    const claims =
-      ticket === null
-        ? await authority.claimsOf(request)
-        : authority.tickets.redeemForSocket(ticket, nowMs);
+    const claims = await (ticket === null
+      ? authority.claimsOf(request)
+      : authority.tickets.redeemForSocket(ticket, clock()));
     account.claims = claims;
     limits.admitFrame(claims, true);
-    const grant = authority.ask('tail', claims, factsOf(request, 'websocket'), nowMs);
+    const grant = authority.ask('tail', claims, factsOf(request, 'websocket'), clock());
     account.grant = grant;
     requireAllowed(grant);
     const { charge, release } = limits.admitTail(claims);
