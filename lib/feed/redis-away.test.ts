@@ -189,6 +189,22 @@ it('a Redis that starts again without its newest records is another log, though 
   for (const one of [feed, other]) expect(await one.readAfter(seen)).toEqual({ recovered: false });
 });
 
+it('is one log also to those who may not ask Redis which run it is', async () => {
+  await onAdmin((admin) =>
+    admin.acl('SETUSER', 'limited', 'on', '>secret', '~{tailrace:feed}*', '+@all', '-info'),
+  );
+  const limited = new URL('redis://limited:secret@host');
+  limited.searchParams.set('path', redis.url);
+  const { feed } = await open(memoryAccount().account);
+  const other = await openRedisStream({
+    ...{ url: `${limited}`, log: createLog('silent'), metrics: createMetrics() },
+  });
+  onTestFinished(() => other.stop());
+  const { epoch, offset } = await feed.append(readings(1));
+  expect(await other.append(readings(2))).toEqual({ epoch, offset: offset + 1 });
+  expect(await feed.append(readings(3))).toEqual({ epoch, offset: offset + 2 });
+});
+
 it('news of policies are owed to nobody', async () => {
   const { account, story } = memoryAccount();
   const { feed, told } = await open(account);

@@ -63,7 +63,8 @@ local offset = tonumber(redis.call('GET', KEYS[2]))
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
 local isOlder = offset and epoch == ARGV[2] and offset < tonumber(ARGV[3])
-if not epoch or not offset or isOlder or run ~= redis.call('GET', KEYS[6]) then
+local isAnotherRun = run ~= '' and run ~= redis.call('GET', KEYS[6])
+if not epoch or not offset or isOlder or isAnotherRun then
   epoch = ARGV[1]
   offset = 0
   redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[5])
