@@ -19,7 +19,7 @@ import type { Poll } from './poll.ts';
 import type { Reauths } from './reauth.ts';
 import type { Rechecked } from './rechecks.ts';
 import { isInForce, type Right } from './right.ts';
-import { HELD_MAX_BYTES, type Subscription } from './subscription.ts';
+import type { Subscription } from './subscription.ts';
 import type { TailServices } from './tails.ts';
 import type { Protocol } from './wire.ts';
 
@@ -304,7 +304,7 @@ function keepWithin(connection: Connection): void {
   const nowMs = connection.services.clock();
   let total = 0;
   for (const { subscription } of connection.held.values()) {
-    if (subscription.heldBytes >= HELD_MAX_BYTES) {
+    if (subscription.overflowed) {
       closeTooSlow(connection, 'more points came in than could be held while it was set up');
       return;
     }

@@ -29,7 +29,7 @@ const SERIES_MAX = 10_000;
 /** Who resumes is sent every point as fast as it reads, for so long; what is left then has to wait as ever. */
 const PATIENCE_MS = 20_000;
 /** While so much is kept back for it meanwhile. */
-const HELD_PATIENT_BYTES = 4 * 1024 * 1024;
+const HELD_PATIENT_BYTES = 2 * 1024 * 1024;
 
 /** Before anything is known of the feed's position. */
 const NOWHERE: Position = { epoch: '', offset: 0 };

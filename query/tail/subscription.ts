@@ -3,10 +3,10 @@ import type { Clock } from '../../lib/clock.ts';
 import type { FeedRecord, Position, ReadingsRecord } from '../../lib/feed/feed.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { type Point, pointAt } from './point.ts';
-import { type Batch, sizeOf } from './waiting.ts';
+import type { Batch } from './waiting.ts';
 
-/** Of points that wait while a subscription is being set up; beyond, its client is too slow to be followed. */
-export const HELD_MAX_BYTES = 16 * 1024 * 1024;
+/** Of points that are kept back while a subscription is being set up; beyond, they are conflated. */
+const HELD_MAX_BYTES = 4 * 1024 * 1024;
 /** Who is behind for longer is sent the shape of what it missed, and no longer the newest of it alone. */
 const SHORT_LAG_MS = 2_000;
 
@@ -40,8 +40,10 @@ export interface Subscription {
   readonly behind: Position | undefined;
   /** Since when something waits, in ms since 1970. */
   readonly sinceMs: number | undefined;
-  /** Memory that what is kept back takes, estimated; from `HELD_MAX_BYTES` on nothing more is. */
+  /** Memory that what is kept back takes, estimated. */
   readonly heldBytes: number;
+  /** True where more came in than can be kept back. */
+  readonly overflowed: boolean;
   /** Points that wait, or that what waits stands for. */
   readonly count: number;
   readonly bytes: number;
@@ -62,13 +64,6 @@ export interface SubscriptionOptions {
   readonly clock: Clock;
 }
 
-/** Points that are kept back, and where the feed's records end between them. */
-type Kept = (Point | Position)[];
-
-function isPoint(one: Point | Position): one is Point {
-  return 'seriesId' in one;
-}
-
 function isReadings(record: FeedRecord): record is FeedRecord & ReadingsRecord {
   return record.kind === 'readings';
 }
@@ -83,8 +78,10 @@ class LiveSubscription implements Subscription {
   readonly #lookbackMs: number;
   readonly #onPoint: SubscriptionOptions['onPoint'];
   #outbox: Outbox | undefined;
-  #kept: Kept | undefined = [];
-  #heldBytes = 0;
+  /** What came in while it was held, until all before is sent. */
+  #held: Outbox | undefined;
+  #isHeld = true;
+  #overflowed = false;
   #waiting = false;
   #sinceMs: number | undefined;
   #sentMs = Number.NEGATIVE_INFINITY;
@@ -112,17 +109,13 @@ class LiveSubscription implements Subscription {
 
   remove(ids: Iterable<number>): void {
     for (const seriesId of ids) this.#seriesIds.delete(seriesId);
-    this.#outbox?.keepOnly(this.#seriesIds);
-    this.#kept = this.#kept?.filter((one) => !isPoint(one) || this.#seriesIds.has(one.seriesId));
+    for (const those of [this.#outbox, this.#held]) those?.keepOnly(this.#seriesIds);
   }
 
   push(point: Point, nowMs: number): void {
     if (!this.#takes(point, nowMs)) return;
-    if (this.#kept === undefined) this.#give(point);
-    else if (this.#heldBytes < HELD_MAX_BYTES) {
-      this.#kept.push(point);
-      this.#heldBytes += sizeOf(point);
-    }
+    if (this.#held === undefined) this.#give(point);
+    else this.#hold(point, this.#held);
   }
 
   /** Whether a point is to be sent as such. */
@@ -142,9 +135,13 @@ class LiveSubscription implements Subscription {
     this.#waiting = true;
   }
 
+  #hold(point: Point, held: Outbox): void {
+    held.push(point);
+    if (this.#isHeld && held.bytes > HELD_MAX_BYTES) this.#overflowed = !held.conflate();
+  }
+
   reached(position: Position): void {
-    if (this.#kept === undefined) this.#outbox?.reached(position);
-    else if (this.#heldBytes < HELD_MAX_BYTES) this.#kept.push(position);
+    (this.#held ?? this.#outbox)?.reached(position);
   }
 
   catchUp(records: readonly FeedRecord[], ids: ReadonlySet<number>, position: Position): void {
@@ -159,9 +156,10 @@ class LiveSubscription implements Subscription {
   }
 
   hold(from: Position): void {
-    this.#kept = [];
-    this.#heldBytes = 0;
     this.#outbox = undefined;
+    this.#held = createOutbox({ latestOnly: this.isPaced, start: from });
+    this.#isHeld = true;
+    this.#overflowed = false;
     this.#sentTo = from;
     this.#waiting = false;
     this.#sinceMs = undefined;
@@ -183,14 +181,19 @@ class LiveSubscription implements Subscription {
   }
 
   release(): void {
-    const kept = this.#kept ?? [];
-    this.#kept = undefined;
-    this.#heldBytes = 0;
-    if (kept.length > 0) this.#sinceMs ??= this.#clock();
-    for (const one of kept) {
-      if (isPoint(one)) this.#give(one);
-      else this.reached(one);
+    this.#isHeld = false;
+    this.#goOn();
+  }
+
+  /** Where all is sent, what came in behind is next. */
+  #goOn(): void {
+    if (!this.#isHeld && (this.#outbox?.bytes ?? 0) === 0) {
+      this.#outbox = this.#held;
+      this.#held = undefined;
     }
+    this.#waiting = (this.#outbox?.bytes ?? 0) > 0;
+    if (this.#waiting) this.#sinceMs ??= this.#clock();
+    else if (!this.#isHeld) this.#sinceMs = undefined;
   }
 
   take(nowMs: number): Batch | undefined {
@@ -202,10 +205,7 @@ class LiveSubscription implements Subscription {
       this.#sentMs = nowMs;
       this.#sentTo = batch.position;
     }
-    if (this.#outbox?.bytes === 0) {
-      this.#waiting = false;
-      this.#sinceMs = undefined;
-    }
+    if (this.#outbox?.bytes === 0) this.#goOn();
     return batch;
   }
 
@@ -216,11 +216,14 @@ class LiveSubscription implements Subscription {
   }
 
   conflate(): boolean {
-    return this.#outbox?.conflate() ?? false;
+    // What is held is not counted by whoever asks for less.
+    const those = [this.#outbox, this.#isHeld ? undefined : this.#held];
+    const largestFirst = those.toSorted((a, b) => (b?.bytes ?? 0) - (a?.bytes ?? 0));
+    return largestFirst.some((one) => one?.conflate());
   }
 
   get behind(): Position | undefined {
-    return this.#kept !== undefined || this.#waiting ? this.#sentTo : undefined;
+    return this.#isHeld || this.#waiting ? this.#sentTo : undefined;
   }
 
   get sinceMs(): number | undefined {
@@ -228,15 +231,19 @@ class LiveSubscription implements Subscription {
   }
 
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held?.bytes ?? 0;
+  }
+
+  get overflowed(): boolean {
+    return this.#overflowed;
   }
 
   get count(): number {
-    return (this.#kept?.filter(isPoint).length ?? 0) + (this.#outbox?.count ?? 0);
+    return (this.#held?.count ?? 0) + (this.#outbox?.count ?? 0);
   }
 
   get bytes(): number {
-    return this.#outbox?.bytes ?? 0;
+    return (this.#outbox?.bytes ?? 0) + (this.#isHeld ? 0 : this.heldBytes);
   }
 }
 

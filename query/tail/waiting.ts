@@ -58,8 +58,7 @@ const BUCKET_WIDEST_MS = 3_600_000;
 /** A frame takes whole records until it has this many points. */
 const FRAME_POINTS = 5_000;
 
-/** Memory that a point takes, estimated. */
-export function sizeOf({ value }: Point): number {
+function sizeOf({ value }: Point): number {
   return typeof value === 'string' ? POINT_BYTES + 2 * value.length : POINT_BYTES;
 }
 
