@@ -44,7 +44,7 @@ export interface RedisScripts extends Part {
     keys: readonly string[],
     values: readonly (string | number)[],
   ): Promise<unknown>;
-  /** Whether Redis answered last, as far as is known. */
+  /** Whether there is a connection on which Redis has answered. */
   readonly isAnswering: boolean;
 }
 
@@ -58,7 +58,7 @@ export interface RedisScriptsOptions {
 }
 
 const ANSWER_MAX_MS = 1_000;
-/** A second's worth of what one connection is good for is far more; these are what may wait while Redis hangs. */
+/** What may wait in the second before a Redis that hangs is taken for one. */
 const UNDER_WAY_MAX = 1_000;
 
 /** Opens a connection for scripts; waits for Redis, but not for long: it may be away. */
@@ -67,13 +67,12 @@ export async function openRedisScripts(options: RedisScriptsOptions): Promise<Re
   const redis = connectRedis(url, log, what);
   let underWay = 0;
   let fails = false;
+  let isHung = false;
+  const isAnswering = () => redis.status === 'ready' && !isHung;
   metrics.bounded(`${what}_scripts`, () => underWay, UNDER_WAY_MAX);
   metrics.gauge(`tailrace_${what}_away`, `1 while Redis says nothing of ${what}`, () =>
-    redis.status === 'ready' && !fails ? 0 : 1,
+    isAnswering() && !fails ? 0 : 1,
   );
-
-  const ready = new Promise<void>((resolve) => redis.once('ready', resolve));
-  await within(ready, ANSWER_MAX_MS).catch((cause: unknown) => told(false, cause));
 
   function told(answers: boolean, cause?: unknown): void {
     if (answers && fails) log.info(`${what} in Redis: it answers again`);
@@ -81,14 +80,27 @@ export async function openRedisScripts(options: RedisScriptsOptions): Promise<Re
     fails = !answers;
   }
 
+  /** A new connection is ready when Redis has answered on it: one that hangs is asked nothing more until then. */
+  function hangUp(): void {
+    if (!isHung) redis.disconnect(true);
+    isHung = true;
+  }
+
+  const ready = new Promise<void>((resolve) => {
+    redis.on('ready', () => {
+      isHung = false;
+      told(true);
+      resolve();
+    });
+  });
+  await within(ready, ANSWER_MAX_MS).catch((cause: unknown) => told(false, cause));
+
   return {
     name: `${what} in Redis`,
     async run(script, keys, values) {
-      if (underWay >= UNDER_WAY_MAX) throw unavailable(what);
+      if (!isAnswering() || underWay >= UNDER_WAY_MAX) throw unavailable(what);
       underWay += 1;
       try {
-        // A new connection is ready when Redis has answered on it: one that hangs is asked nothing more by this.
-        const hangUp = () => redis.disconnect(true);
         const asked = redis.eval(script, keys.length, ...keys, ...values);
         const reply = await within(asked, ANSWER_MAX_MS, hangUp);
         told(true);
@@ -101,7 +113,7 @@ export async function openRedisScripts(options: RedisScriptsOptions): Promise<Re
       }
     },
     get isAnswering() {
-      return redis.status === 'ready';
+      return isAnswering();
     },
     async stop() {
       redis.disconnect();
