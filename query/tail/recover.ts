@@ -7,6 +7,10 @@ import type { Subscription } from './subscription.ts';
 
 /** Rows of one turn: some milliseconds where all of them are wanted. */
 const SLICE_ROWS = 5_000;
+/** Of what waits for the client at the end of a turn: texts are larger than numbers. */
+const SLICE_BYTES = 768 * 1024;
+/** So often it is looked whether a slice is full. */
+const STEP_ROWS = 100;
 /** Who recover at one time: each may hold what is in the log. */
 const RECOVERIES_MAX = 64;
 
@@ -77,17 +81,16 @@ export async function giveMissed(
   onSlice: () => Promise<boolean>,
 ): Promise<boolean> {
   subscription.recoverFrom(from);
-  let left = SLICE_ROWS;
+  let given = 0;
   for (const record of records) {
     if (record.kind !== 'readings') continue;
     const rows = record.seriesIds.length;
-    for (let start = 0; start < rows; ) {
-      const end = Math.min(rows, start + left);
+    for (let start = 0; start < rows; start += STEP_ROWS) {
+      const end = Math.min(rows, start + STEP_ROWS);
       subscription.recover(record, start, end);
-      left -= end - start;
-      start = end;
-      if (left > 0) continue;
-      left = SLICE_ROWS;
+      given += end - start;
+      if (given < SLICE_ROWS && subscription.bytes < SLICE_BYTES) continue;
+      given = 0;
       if (!(await onSlice())) return false;
     }
   }

@@ -45,9 +45,9 @@ function framesIn(text: string): Frame[] {
   return Array.from(text.matchAll(/^data: (.*)$/gm), ([, data = '']) => JSON.parse(data));
 }
 
-async function openReader(): Promise<Reader> {
+async function openReader(more = ''): Promise<Reader> {
   const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream' };
-  const url = `${server.url}/v1/tail?series=rig-1/activity`;
+  const url = `${server.url}/v1/tail?series=rig-1/activity${more}`;
   const asked = request(url, { headers, agent: false });
   asked.on('error', () => undefined);
   asked.end();
@@ -141,6 +141,25 @@ it('is followed as long as it takes something, and given up when it takes nothin
   stuck.readOn();
   await expect.poll(() => stuck.frames().at(-1)?.type, { timeout: 10_000 }).toBe('bye');
   expect(stuck.frames().at(-1)).toMatchObject({ code: 4408, dropped: 0 });
+});
+
+it('is sent every point that it missed, however slowly it reads', async () => {
+  const { epoch, offset } = await server.feed.position();
+  const before = fed;
+  for (let i = 0; i < 400; i += 1) await feedText(50_000);
+  const reader = await openReader(`&since=${epoch}.${offset.toString(36)}`);
+  await expect.poll(() => reader.frames().length).toBeGreaterThan(1);
+  reader.pause();
+  // What comes while it does not read is sent behind.
+  await feedText(10);
+  for (let i = 0; i < 5; i += 1) await reader.read(MB);
+  reader.readOn();
+  const points = () => reader.frames().flatMap((frame) => frame.points ?? []);
+  await expect.poll(() => points().length, { timeout: 20_000 }).toBe(401);
+  expect(points().map(([, , text]) => Number.parseInt(text, 10))).toEqual(
+    Array.from({ length: 401 }, (_, i) => before + 1 + i),
+  );
+  expect(reader.frames().some(({ dropped }) => dropped > 0)).toBe(false);
 });
 
 it('is told at its end how many points it was not sent', async () => {
