@@ -9,6 +9,7 @@ import { createRing } from '../lib/feed/ring.ts';
 import { createLifecycle } from '../lib/lifecycle.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
+import { openRedisScripts } from '../lib/redis.ts';
 import type { Decision, Policy } from '../policies/decide/decision.ts';
 import { recordOf } from '../policies/decide/mask.ts';
 import { loadPolicy } from '../policies/decide/policy.ts';
@@ -75,6 +76,8 @@ export interface TestQueryServerOptions {
   readonly feed?: Feed;
   /** As the program has them by default unless given. */
   readonly limits?: Amounts;
+  /** Of a Redis by which its tickets are good at others. */
+  readonly ticketRedisUrl?: string;
   /** Of the key that signs its tokens: servers of one folder take one another's. Its own unless given. */
   readonly keyFolder?: string;
 }
@@ -148,12 +151,17 @@ export async function startTestQueryServer(
   const store = lifecycle.add(
     await openRevocations({ database, feed, revocations, clock, log, metrics }),
   );
+  const { ticketRedisUrl: url } = options;
+  const ticketRedis =
+    url === undefined
+      ? undefined
+      : lifecycle.add(await openRedisScripts({ url, log, metrics, what: 'tickets' }));
   const server = lifecycle.add(
     await startQueryServer({
       ...{ host: '127.0.0.1', port: 0, catalogue, latest, feed, clock, log, metrics },
       rangeReader: createRangeReader({ database, feed, metrics }),
       policy: options.policy?.(shipped) ?? shipped,
-      ...{ tokens, revocations: store, decisions, corsOrigins, routes, pageDirectory },
+      ...{ tokens, ticketRedis, revocations: store, decisions, corsOrigins, routes, pageDirectory },
       deadLetters: openDeadLetters(database),
       limits: options.limits ?? amountsOf(readConfig({})),
       readiness: async () => ({ database: { ok: true } }),

@@ -6,8 +6,10 @@ import { tail } from '../../client/tail.ts';
 import { createView, type View } from '../../client/view.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { type Device, startDevice } from '../device.ts';
+import { type EventSourceClient, openEventSource } from '../event-source.ts';
 import { type Mosquitto, startMosquitto } from '../mosquitto.ts';
 import { eventually, issueToken, type Program, startProgram, withDataDir } from '../program.ts';
+import { startProxy, type TcpProxy } from '../proxy.ts';
 import { startRedis, type TestRedis } from '../redis.ts';
 
 const CHANNELS = 8;
@@ -95,6 +97,26 @@ function follow(servers: readonly Program[]): Follower {
   return { view, recovered, stop };
 }
 
+/** As a page does that has nothing but EventSource: by a ticket of the first server, at an address for both. */
+async function followByEventSource(
+  { httpUrl }: Program,
+  { port }: TcpProxy,
+): Promise<Follower & Pick<EventSourceClient, 'statuses'>> {
+  const headers = { authorization: `Bearer ${plant.token}` };
+  const response = await fetch(`${httpUrl}/v1/tickets`, { method: 'POST', headers });
+  const { ticket } = (await response.json()) as { ticket: string };
+  const query = new URLSearchParams({ match: MATCH, ticket });
+  for (const [name, value] of Object.entries(RANGE)) query.set(name, String(value));
+  const view = createView();
+  const recovered: (boolean | null)[] = [];
+  const source = openEventSource(`http://127.0.0.1:${port}/v1/tail?${query}`, (frame) => {
+    if (frame.type === 'subscribed') recovered.push(frame.recovered);
+    view.take(frame);
+  });
+  ends.push(source.stop);
+  return { view, recovered, stop: source.stop, statuses: source.statuses };
+}
+
 type Lines = Readonly<Record<number, readonly (readonly [t: number, v: unknown])[]>>;
 
 function linesOf(view: View): Lines {
@@ -179,7 +201,13 @@ it('tell the same points; what is killed or taken away loses none, and what was 
   await publish(WAVE);
   const ofFirst = [1, 2, 3].map(() => follow([first, second]));
   const ofSecond = follow([second]);
-  const all = [...ofFirst, ofSecond];
+  let inFront = first;
+  const proxy = await startProxy(() => ({
+    ...{ host: '127.0.0.1', port: Number(new URL(inFront.httpUrl).port) },
+  }));
+  ends.push(() => proxy.close());
+  const byTicket = await followByEventSource(first, proxy);
+  const all = [...ofFirst, ofSecond, byTicket];
   await expectWhole(all, first, WAVE);
   await expectWhole(all, second, await publish(WAVE));
 
@@ -189,9 +217,11 @@ it('tell the same points; what is killed or taken away loses none, and what was 
     async () => countOf(linesOf(ofSecond.view)),
     (count) => count > 2 * WAVE,
   );
+  inFront = second;
   await first.end('SIGKILL');
   await expectWhole(all, second, await publish(WAVE));
-  for (const { recovered } of ofFirst) expect(recovered).toEqual([null, true]);
+  for (const { recovered } of [...ofFirst, byTicket]) expect(recovered).toEqual([null, true]);
+  expect(byTicket.statuses).toEqual([200, 200]);
   expect(ofSecond.recovered).toEqual([null]);
 
   // Redis is away: senders are acknowledged all the same, ranges answer, and charts go on by snapshots.
