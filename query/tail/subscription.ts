@@ -114,8 +114,13 @@ class LiveSubscription implements Subscription {
 
   push(point: Point, nowMs: number): void {
     if (!this.#takes(point, nowMs)) return;
-    if (this.#held === undefined) this.#give(point);
-    else this.#hold(point, this.#held);
+    if (this.#keepsBack) this.#hold(point);
+    else this.#give(point);
+  }
+
+  /** Whether what comes in has to wait behind something else. */
+  get #keepsBack(): boolean {
+    return this.#isHeld || this.#held !== undefined;
   }
 
   /** Whether a point is to be sent as such. */
@@ -129,19 +134,26 @@ class LiveSubscription implements Subscription {
     return true;
   }
 
+  #open(): Outbox {
+    return createOutbox({ latestOnly: this.isPaced, start: this.#sentTo });
+  }
+
   #give(point: Point): void {
-    this.#outbox ??= createOutbox({ latestOnly: this.isPaced, start: this.#sentTo });
+    this.#outbox ??= this.#open();
     this.#outbox.push(point);
     this.#waiting = true;
   }
 
-  #hold(point: Point, held: Outbox): void {
-    held.push(point);
-    if (this.#isHeld && held.bytes > HELD_MAX_BYTES) this.#overflowed = !held.conflate();
+  #hold(point: Point): void {
+    this.#held ??= this.#open();
+    this.#held.push(point);
+    if (!this.#isHeld || this.#held.bytes <= HELD_MAX_BYTES) return;
+    this.#overflowed = !this.#held.conflate();
   }
 
   reached(position: Position): void {
-    (this.#held ?? this.#outbox)?.reached(position);
+    const newest = this.#keepsBack ? this.#held : this.#outbox;
+    newest?.reached(position);
   }
 
   catchUp(records: readonly FeedRecord[], ids: ReadonlySet<number>, position: Position): void {
@@ -157,7 +169,7 @@ class LiveSubscription implements Subscription {
 
   hold(from: Position): void {
     this.#outbox = undefined;
-    this.#held = createOutbox({ latestOnly: this.isPaced, start: from });
+    this.#held = undefined;
     this.#isHeld = true;
     this.#overflowed = false;
     this.#sentTo = from;
