@@ -141,15 +141,20 @@ function toggleTheme(page: Page): void {
   go(page, { ...page.view, theme: otherTheme(page.view.theme) }, 'replace');
 }
 
+const railLiesOver = (): MediaQueryList => window.matchMedia(`(max-width: ${RAIL_OVER_PX}px)`);
+
 /** Where the list would lie over the charts it comes when it is called. */
 function keepRailOffCharts({ view }: Page): void {
-  if (view.panes.length === 0 || window.innerWidth > RAIL_OVER_PX) return;
-  if (!document.body.classList.contains('no-rail')) toggleRail();
+  if (view.panes.length > 0 && railLiesOver().matches) showRail(false);
 }
 
 function toggleRail(): void {
-  const hidden = document.body.classList.toggle('no-rail');
-  byId('rail-toggle').setAttribute('aria-expanded', String(!hidden));
+  showRail(document.body.classList.contains('no-rail'));
+}
+
+function showRail(isShown: boolean): void {
+  document.body.classList.toggle('no-rail', !isShown);
+  byId('rail-toggle').setAttribute('aria-expanded', String(isShown));
 }
 
 function listen(page: Page): void {
@@ -159,6 +164,10 @@ function listen(page: Page): void {
   });
   // The network is back, or a sleeping machine: there is nothing to wait for.
   window.addEventListener('online', () => page.data.following.retry());
+  railLiesOver().addEventListener('change', ({ matches }) => {
+    if (matches) keepRailOffCharts(page);
+    else showRail(true);
+  });
   onSystemTheme(() => {
     page.palette = applyTheme(page.view.theme);
     layout(page);

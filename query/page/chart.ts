@@ -1,6 +1,7 @@
 // One pane's chart: uPlot for scales, axes, grid, crosshair and drag; the lines are drawn by draw.ts straight from the
 // traces, so that series with different times share a pane without being aligned first.
 import uPlot from 'uplot';
+import { isNarrow } from './dom.ts';
 import type { Plot } from './draw.ts';
 import { formatTick, formatValue } from './format.ts';
 import type { Palette } from './theme.ts';
@@ -41,7 +42,10 @@ export interface Chart {
 }
 
 /** Room for the labels of the value axis, the same in all panes, so that their times stand below one another. */
-export const AXIS_WIDTH = 64;
+export function axisWidth(): number {
+  return isNarrow() ? 46 : 64;
+}
+
 const RIGHT_MARGIN = 14;
 const LABEL_HALF = 7;
 const FONT = '11px -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Arial, sans-serif';
@@ -140,7 +144,7 @@ function timeAxis(kind: ChartOptions['kind'], palette: () => Palette): uPlot.Axi
 
 function valueAxis(kind: ChartOptions['kind'], palette: () => Palette): uPlot.Axis {
   return {
-    size: AXIS_WIDTH,
+    size: axisWidth,
     gap: 6,
     // A tall pane does not want more labels than a reader does.
     space: (_self, _axis, _low, _high, length) => Math.max(26, length / 8),

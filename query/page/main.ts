@@ -4,6 +4,7 @@ import './page.css';
 import './rail.css';
 import './charts.css';
 import './dialogs.css';
+import './phone.css';
 import './account.css';
 import { openPage } from './app.ts';
 

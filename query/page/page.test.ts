@@ -85,6 +85,11 @@ describe('the chart page of the demo', () => {
     const before = await reading('hole depth');
     expect(before).toMatch(/^[\d\u202f.]+\s+m$/);
     expect(await reading('standpipe pressure')).toMatch(/\d\s+bar$/);
+    // All are of one asset, which is said once; the end of their channels tells them apart.
+    expect(await page.locator('.row .asset').allInnerTexts()).toEqual(['rig-sim-1']);
+    expect((await page.locator('.row .name').allInnerTexts()).slice(0, 2)).toEqual([
+      ...['activity', 'block position'],
+    ]);
     // The rig may stand still in a connection; its hook never does.
     const hook = await pictureOf(2);
     await eventually(
@@ -234,6 +239,12 @@ describe('the chart page of the demo', () => {
     expect(await telephone.locator('#rail').isVisible()).toBe(false);
     await telephone.click('#rail-toggle');
     expect(await telephone.locator('#rail').isVisible()).toBe(true);
+    await telephone.setViewportSize({ width: 1_024, height: 844 });
+    await telephone.setViewportSize({ width: 390, height: 844 });
+    await telephone.waitForSelector('#rail', { state: 'hidden' });
+    // Names and values stand above their plots, which have the whole width.
+    const plot = await telephone.locator('.pane .plot').first().boundingBox();
+    expect(plot?.width).toBe(390);
     await telephone.close();
   });
 

@@ -1,6 +1,6 @@
 // One pane: the track on the left with names and values, the plot on the right.
 import { type Chart, type ChartEvents, type ChartWindow, createChart } from './chart.ts';
-import { el, setText } from './dom.ts';
+import { cuttable, el, setText } from './dom.ts';
 import { drawBand, drawHead, drawLine, drawUnknown, type Plot } from './draw.ts';
 import { decimalsFor, formatLength, formatState, formatValue } from './format.ts';
 import { createLane, type Lane, lengthOf } from './lane.ts';
@@ -8,12 +8,13 @@ import type { Lines } from './lines.ts';
 import { fitScale, type Scale } from './scale.ts';
 import { emptyStates, heldAt, type StateTrace } from './states.ts';
 import { type Palette, type StateColors, seriesColor } from './theme.ts';
+import type { Title } from './titles.ts';
 import { extent, indexAtOrBefore, indexClosest } from './trace.ts';
 import type { SeriesInfo } from './wire.ts';
 
 /** A series of a pane. `info` is undefined where there is none of that name that this caller may see. */
 export interface PaneSeries {
-  readonly name: string;
+  readonly title: Title;
   readonly info: SeriesInfo | undefined;
   readonly unit: string;
   /** Place among all series of the screen, for its colour. */
@@ -148,7 +149,8 @@ export function createPane(options: PaneOptions): Pane {
     speak(timeMs) {
       return series
         .map(
-          ({ info, name, unit }) => `${name} ${valueText(info, lines, timeMs, decimals)} ${unit}`,
+          ({ info, title, unit }) =>
+            `${title.spoken} ${valueText(info, lines, timeMs, decimals)} ${unit}`,
         )
         .join(', ');
     },
@@ -172,13 +174,12 @@ function laneOf({ series, lines, palette, stateColors }: PaneOptions): Lane {
 }
 
 function labelOf(series: readonly PaneSeries[]): string {
-  return series.map(({ name }) => name).join(', ');
+  return series.map(({ title }) => title.spoken).join(', ');
 }
 
 function createRow(series: PaneSeries, palette: () => Palette, actions: PaneActions): Row {
-  const { name, info, unit, order, note } = series;
-  const channel = name.slice(name.indexOf('/') + 1);
-  const short = channel.slice(channel.lastIndexOf('/') + 1);
+  const { info, unit, order, note } = series;
+  const { name, asset, text } = series.title;
   const value = el('span', { class: 'value' }, '–');
   const age = el('span', { class: 'age' });
   const remove = el(
@@ -192,8 +193,8 @@ function createRow(series: PaneSeries, palette: () => Palette, actions: PaneActi
     'div',
     { class: `row${info === undefined ? ' missing' : ''}`, title },
     el('span', { class: 'swatch' }),
-    el('span', { class: 'name' }, short.replaceAll('_', ' ')),
-    el('span', { class: 'asset' }, name.slice(0, name.indexOf('/'))),
+    ...(asset === undefined ? [] : [cuttable('asset', asset)]),
+    cuttable('name', text),
     remove,
     el('span', { class: 'reading' }, value, el('span', { class: 'unit' }, unit), age),
   );

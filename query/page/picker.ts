@@ -1,5 +1,5 @@
 // The rail of series: a search field that drives a list by asset, from the keyboard as well as by pointer.
-import { byId, el } from './dom.ts';
+import { byId, cuttable, el } from './dom.ts';
 import { nameOf, searchSeries } from './search.ts';
 import type { SeriesInfo } from './wire.ts';
 
@@ -122,7 +122,7 @@ function createOption(series: SeriesInfo, unit: string, selected: boolean): HTML
       title: nameOf(series),
     },
     el('span', { class: 'swatch' }),
-    el('span', { class: 'channel' }, series.channel),
+    cuttable('channel', series.channel),
     el('span', { class: 'unit' }, unit),
   );
 }

@@ -1,12 +1,6 @@
 // All panes above one another, with the ruler of time below them.
-import {
-  AXIS_WIDTH,
-  type Chart,
-  type ChartEvents,
-  type ChartWindow,
-  createChart,
-} from './chart.ts';
-import { byId, setText } from './dom.ts';
+import { axisWidth, type Chart, type ChartEvents, type ChartWindow, createChart } from './chart.ts';
+import { byId, isNarrow, setText } from './dom.ts';
 import { formatDay, formatInstant } from './format.ts';
 import type { Lines } from './lines.ts';
 import { createPane, type Now, type Pane, type PaneActions, type PaneSeries } from './pane.ts';
@@ -37,7 +31,9 @@ const LANE_HEIGHT = 70;
 /** Below the bands of a lane; as in charts.css. */
 const LEGEND_HEIGHT = 24;
 const PANE_HEIGHT_LEAST = 68;
-const ROW_HEIGHT = 42;
+/** Beside a pane's rows: the track's padding, and between two of them its gap; as in charts.css. */
+const TRACK_PADDING = 8;
+const ROW_GAP = 2;
 
 /** Takes the page's chart area. */
 export function createScreen(options: ScreenOptions): Screen {
@@ -76,20 +72,21 @@ export function createScreen(options: ScreenOptions): Screen {
       const { left } = ruler.place(pointedMs, 0);
       const most = ruler.over.clientWidth - pill.offsetWidth / 2;
       const middle = Math.min(Math.max(left, pill.offsetWidth / 2), most);
-      pill.style.transform = `translateX(calc(${AXIS_WIDTH + middle}px - 50%))`;
+      pill.style.transform = `translateX(calc(${axisWidth() + middle}px - 50%))`;
     }
   }
 
   function arrange(): void {
-    const room = byId('charts').clientHeight - RULER_HEIGHT;
-    const heights = share(panes, room);
-    panes.forEach((pane, index) => {
-      const height = heights[index] ?? PANE_HEIGHT_LEAST;
-      pane.element.style.height = `${height}px`;
-      const legend = pane.kind === 'lane' ? LEGEND_HEIGHT : 0;
-      sizeChart(pane.chart, pane.element.querySelector('.plot'), height - legend);
-    });
     sizeChart(ruler, rulerHost, RULER_HEIGHT);
+    const heights = share(panes, area.clientHeight);
+    panes.forEach(({ element }, index) => {
+      element.style.height = `${heights[index] ?? PANE_HEIGHT_LEAST}px`;
+    });
+    for (const { chart, kind, element } of panes) {
+      const host = element.querySelector('.plot');
+      const legend = kind === 'lane' ? LEGEND_HEIGHT : 0;
+      sizeChart(chart, host, (host?.clientHeight ?? 0) - legend);
+    }
     if (drawn !== undefined) screen.draw(drawn.window, drawn.now);
   }
 
@@ -156,12 +153,19 @@ function sizeChart(chart: Chart, host: Element | null, height: number): void {
 
 /** Heights of panes: lanes are low, the others share the room, and a pane is never lower than its rows of values. */
 function share(panes: readonly Pane[], room: number): number[] {
-  const lanes = panes.filter(({ kind }) => kind === 'lane').length;
-  const plots = panes.length - lanes;
-  const each = Math.floor((room - lanes * LANE_HEIGHT) / Math.max(1, plots));
-  return panes.map(({ kind, element }) => {
-    if (kind === 'lane') return LANE_HEIGHT;
-    const rows = element.querySelectorAll('.row').length * ROW_HEIGHT;
-    return Math.max(PANE_HEIGHT_LEAST, rows, each);
-  });
+  const least = panes.map(leastHeight);
+  const isPlot = (index: number): boolean => panes[index]?.kind === 'plot';
+  const lanes = least.reduce((sum, height, index) => sum + (isPlot(index) ? 0 : height), 0);
+  const plots = panes.filter(({ kind }) => kind === 'plot').length;
+  const each = Math.floor((room - lanes) / Math.max(1, plots));
+  return least.map((height, index) => (isPlot(index) ? Math.max(height, each) : height));
+}
+
+function leastHeight({ kind, element }: Pane): number {
+  const plot = kind === 'lane' ? LANE_HEIGHT : PANE_HEIGHT_LEAST;
+  let rows = TRACK_PADDING;
+  for (const row of element.querySelectorAll<HTMLElement>('.row')) {
+    rows += row.offsetHeight + ROW_GAP;
+  }
+  return isNarrow() ? rows + plot : Math.max(rows, plot);
 }
