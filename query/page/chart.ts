@@ -3,7 +3,7 @@
 import uPlot from 'uplot';
 import { isNarrow } from './dom.ts';
 import type { Plot } from './draw.ts';
-import { formatTick, formatValue } from './format.ts';
+import { decimalsOfStep, formatTick, formatValue } from './format.ts';
 import type { Palette } from './theme.ts';
 
 export interface ChartWindow {
@@ -153,13 +153,10 @@ function valueAxis(kind: ChartOptions['kind'], palette: () => Palette): uPlot.Ax
     grid: { show: kind === 'plot', stroke: () => palette().grid, width: 1 },
     ticks: { show: false },
     values: (self, splits, _axis, _space, step) =>
-      splits.map((value) => (kind === 'plot' && hasRoom(self, value) ? tick(value, step) : '')),
+      splits.map((value) =>
+        kind === 'plot' && hasRoom(self, value) ? formatValue(value, decimalsOfStep(step)) : '',
+      ),
   };
-}
-
-/** As many decimals as the distance between two ticks has. */
-function tick(value: number, step: number): string {
-  return formatValue(value, Math.min(6, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))));
 }
 
 /** Panes stand close: a label at a pane's edge would be cut in half. */

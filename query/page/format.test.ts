@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   decimalsFor,
+  decimalsOfStep,
   describeObligations,
   formatLength,
   formatState,
@@ -26,6 +27,18 @@ describe('states', () => {
 });
 
 describe('values', () => {
+  it.each([
+    [1, 0],
+    [2.5, 1],
+    [0.25, 2],
+    [0.1, 1],
+    [1e-5, 5],
+    [2.5e-7, 6],
+    [250, 0],
+  ])('a step of %d has multiples of %d decimals', (step, decimals) => {
+    expect(decimalsOfStep(step)).toBe(decimals);
+  });
+
   it.each([
     [1234567.891, 1, '1\u202f234\u202f567.9'],
     [-1234.5, 0, '\u22121\u202f235'],

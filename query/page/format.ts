@@ -7,6 +7,16 @@ export function decimalsFor(span: number): number {
   return Math.min(6, Math.max(0, Math.floor(-Math.log10(span / 300))));
 }
 
+/** Decimals that the multiples of `step` have, at most 6: 1 for 2.5. */
+export function decimalsOfStep(step: number): number {
+  let decimals = 0;
+  for (let whole = step; decimals < 6 && Math.abs(whole - Math.round(whole)) > 1e-9 * whole; ) {
+    decimals += 1;
+    whole = step * 10 ** decimals;
+  }
+  return decimals;
+}
+
 /** A value with a fixed count of decimals and a thin space between thousands; very large and small ones in powers. */
 export function formatValue(value: number, decimals: number): string {
   const size = Math.abs(value);

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPublisher } from '../../lib/mqtt/publisher.ts';
-import { launchChromium } from '../../test/chromium.ts';
+import { hasStatus, launchChromium } from '../../test/chromium.ts';
 import { eventually, issueToken, type Program, startProgram } from '../../test/program.ts';
 import { startProxy, type TcpProxy } from '../../test/proxy.ts';
 
@@ -63,11 +63,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-const isStatus = (wanted: string): Promise<unknown> =>
-  page.waitForFunction(
-    (text) => document.querySelector('#status-text')?.textContent === text,
-    wanted,
-  );
+const isStatus = (wanted: string): Promise<void> => hasStatus(page, wanted);
 
 /** As a browser says when a network is there again: nobody has to wait for the next attempt. */
 const comeBack = () => page.evaluate(() => window.dispatchEvent(new Event('online')));

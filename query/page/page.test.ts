@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPublisher } from '../../lib/mqtt/publisher.ts';
-import { launchChromium } from '../../test/chromium.ts';
+import { hasStatus, launchChromium } from '../../test/chromium.ts';
 import { freePort } from '../../test/mosquitto.ts';
 import { eventually, issueToken, type Program, startProgram } from '../../test/program.ts';
 
@@ -45,11 +45,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-const isStatus = (wanted: string): Promise<unknown> =>
-  page.waitForFunction(
-    (text) => document.querySelector('#status-text')?.textContent === text,
-    wanted,
-  );
+const isStatus = (wanted: string): Promise<void> => hasStatus(page, wanted);
 const reading = (name: string): Promise<string> =>
   page.locator('.row', { hasText: name }).locator('.reading').innerText();
 

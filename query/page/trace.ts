@@ -6,8 +6,8 @@ import type { RangeSeries } from './wire.ts';
 interface Band {
   readonly stepMs: number;
   readonly t: readonly number[];
-  readonly min: readonly number[];
-  readonly max: readonly number[];
+  readonly min: readonly (number | null)[];
+  readonly max: readonly (number | null)[];
 }
 
 export interface Trace {

@@ -1,4 +1,5 @@
 // What the server says, as far as the page reads it: shapes of the HTTP answers. Times are milliseconds since 1970 UTC.
+import type { SnapshotFrame, SnapshotSeries } from '../../client/frames.ts';
 
 export interface SeriesInfo {
   readonly id: number;
@@ -26,34 +27,15 @@ export interface Obligations {
   readonly redact?: readonly string[];
 }
 
-/** One series of a range: m4 columns, `t` and `v` where points are raw, or intervals of states. */
-export interface RangeSeries {
-  readonly id: number;
-  readonly t?: readonly number[];
+/** One series of a range, as a tail's snapshot has it, or intervals of states. The page asks for no empty buckets. */
+export interface RangeSeries extends Omit<SnapshotSeries, 'asset' | 'channel'> {
   readonly value?: readonly string[];
   readonly start?: readonly number[];
   readonly end?: readonly number[];
-  readonly first?: readonly number[];
-  readonly t_first?: readonly number[];
-  readonly last?: readonly number[];
-  readonly t_last?: readonly number[];
-  readonly min?: readonly number[];
-  readonly t_min?: readonly number[];
-  readonly max?: readonly number[];
-  readonly t_max?: readonly number[];
-  readonly v?: readonly (number | string)[];
 }
 
-export interface RangeAnswer {
-  readonly range: {
-    readonly start: number;
-    readonly end: number;
-    readonly step_ms: number | null;
-    readonly level: string;
-    readonly complete: boolean;
-  };
+export interface RangeAnswer extends Pick<SnapshotFrame, 'range' | 'cursor'> {
   readonly series: readonly RangeSeries[];
-  readonly cursor: string;
   readonly next?: string;
   readonly policy?: { readonly revision: string; readonly obligations?: Obligations };
 }
