@@ -36,8 +36,8 @@ export function connectRedis(url: string, log: Log, what = 'the feed'): Redis {
 /** Runs scripts for somebody who can do without: nobody waits long for an answer, and not at all while Redis is away. */
 export interface RedisScripts extends Part {
   /**
-   * What a script gives back. @throws TailraceError `redis_unavailable`, within a second: then nobody knows whether it
-   * ran, or will.
+   * What a script gives back. @throws TailraceError `redis_unavailable`, soon: then nobody knows whether it ran, or
+   * will.
    */
   run(
     script: string,
@@ -55,6 +55,8 @@ export interface RedisScriptsOptions {
   readonly metrics: Metrics;
   /** What is kept there, in the plural, for the log and for metrics. */
   readonly what: string;
+  /** What an answer is waited for; a second unless given. */
+  readonly answerMaxMs?: number;
 }
 
 const ANSWER_MAX_MS = 1_000;
@@ -63,7 +65,7 @@ const UNDER_WAY_MAX = 1_000;
 
 /** Opens a connection for scripts; waits for Redis, but not for long: it may be away. */
 export async function openRedisScripts(options: RedisScriptsOptions): Promise<RedisScripts> {
-  const { url, log, metrics, what } = options;
+  const { url, log, metrics, what, answerMaxMs = ANSWER_MAX_MS } = options;
   const redis = connectRedis(url, log, what);
   let underWay = 0;
   let fails = false;
@@ -93,7 +95,7 @@ export async function openRedisScripts(options: RedisScriptsOptions): Promise<Re
       resolve();
     });
   });
-  await within(ready, ANSWER_MAX_MS).catch((cause: unknown) => told(false, cause));
+  await within(ready, answerMaxMs).catch((cause: unknown) => told(false, cause));
 
   return {
     name: `${what} in Redis`,
@@ -102,7 +104,7 @@ export async function openRedisScripts(options: RedisScriptsOptions): Promise<Re
       underWay += 1;
       try {
         const asked = redis.eval(script, keys.length, ...keys, ...values);
-        const reply = await within(asked, ANSWER_MAX_MS, hangUp);
+        const reply = await within(asked, answerMaxMs, hangUp);
         told(true);
         return reply;
       } catch (cause) {

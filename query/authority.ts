@@ -17,6 +17,14 @@ type AuthorizationOf = (request: Request) => string | undefined;
 
 const headerOf: AuthorizationOf = ({ headers }) => headers.get('authorization');
 
+/** What of a request may say who asks. */
+export interface Asked {
+  /** The bearer token's header unless given. */
+  readonly authorization?: AuthorizationOf | undefined;
+  /** Whether the parameter `ticket` may. */
+  readonly takesTicket: boolean;
+}
+
 /** How a question belongs to others. */
 export interface Asking {
   /** The grant that the answer renews: where nothing changed, it comes back itself. */
@@ -30,8 +38,11 @@ export interface Asking {
 export interface Authority {
   /** Claims of the request's bearer token. @throws TailraceError `token_missing`, `token_invalid`, `token_expired`. */
   claimsOf(request: Request, authorization?: AuthorizationOf): Promise<Claims>;
-  /** Whether the request brings a token that was verified before, or a live ticket: whoever has it is no stranger. */
-  knows(request: Request, nowMs: number, authorization?: AuthorizationOf): boolean;
+  /**
+   * Whether the request brings a token that was verified before, or a ticket, for a route that takes one, that is live as
+   * far as can be said: whoever has it is no stranger.
+   */
+  knows(request: Request, nowMs: number, asked: Asked): boolean;
   /** Claims of a token. @throws TailraceError `token_invalid`, `token_expired`. */
   verify(token: string): Promise<Claims>;
   /** A ticket for the request's bearer token, whose claims these are. @throws TailraceError as `Tickets.issue`. */
@@ -100,9 +111,9 @@ export function createAuthority(options: AuthorityOptions): Authority {
 
   return {
     verify: (token) => tokens.verify(token),
-    knows(request, nowMs, authorization = headerOf) {
+    knows(request, nowMs, { authorization = headerOf, takesTicket }) {
       const ticket = request.query.get('ticket');
-      if (ticket !== null && tickets.knows(ticket, nowMs)) return true;
+      if (takesTicket && ticket !== null && tickets.knows(ticket, nowMs)) return true;
       const [, token] = authorization(request)?.split(' ') ?? [];
       return token !== undefined && tokens.knows(token);
     },

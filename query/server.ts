@@ -137,7 +137,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Que
     path: tails.route.path,
     accept: (request, account) => tails.accept(request, account),
     limits,
-    knows: (request) => authority.knows(request, clock()),
+    knows: (request) => authority.knows(request, clock(), { takesTicket: true }),
     headers: (request) => commonHeaders(request, corsOrigins, registry.methods(request.path)),
     messageMaxBytes: MESSAGE_MAX_BYTES,
     log,

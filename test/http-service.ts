@@ -84,7 +84,7 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
   const app = createApp(engine);
   serveWebSockets(app, {
     ...{ path: '/socket', accept, limits, headers: () => ({}), log },
-    knows: (request) => authority.knows(request, clock()),
+    knows: (request) => authority.knows(request, clock(), { takesTicket: true }),
     messageMaxBytes: options.messageMaxBytes ?? 64 * 1024,
   });
   app.any('/*', (res, req) => service.handle(res, req));

@@ -155,7 +155,9 @@ export async function startTestQueryServer(
   const ticketRedis =
     url === undefined
       ? undefined
-      : lifecycle.add(await openRedisScripts({ url, log, metrics, what: 'tickets' }));
+      : lifecycle.add(
+          await openRedisScripts({ url, log, metrics, what: 'tickets', answerMaxMs: 60_000 }),
+        );
   const server = lifecycle.add(
     await startQueryServer({
       ...{ host: '127.0.0.1', port: 0, catalogue, latest, feed, clock, log, metrics },

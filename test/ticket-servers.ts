@@ -32,13 +32,20 @@ export interface TicketServer {
   openStream(ticket: string, boundTo: string): Promise<string>;
 }
 
+export interface TicketServerOptions {
+  readonly ticketsMax?: number;
+  readonly key?: string;
+  /** What it waits for Redis; longer than any machine is busy unless given. */
+  readonly answerMaxMs?: number;
+}
+
 export interface TicketServers {
   /** All servers', ms since 1970. */
   readonly time: { nowMs: number };
   /** A token of an hour of somebody of acme, unless said otherwise. */
   token(sub: string, more?: { tenant?: string; ttlS?: number; jti?: string }): Promise<string>;
   /** One that shares its tickets by a Redis, or is alone. Of another `key` it takes none of the others' tokens. */
-  start(redisUrl?: string, options?: { ticketsMax?: number; key?: string }): Promise<TicketServer>;
+  start(redisUrl?: string, options?: TicketServerOptions): Promise<TicketServer>;
   stop(): Promise<void>;
 }
 
@@ -58,7 +65,7 @@ export async function openTicketServers(): Promise<TicketServers> {
       const order = { tenant, roles: ['viewer'], ttlS, claims, nowMs: time.nowMs };
       return (await issueToken(key, PROFILE, order)).token;
     },
-    async start(redisUrl, { ticketsMax, key = 'key' } = {}) {
+    async start(redisUrl, { ticketsMax, key = 'key', answerMaxMs = 60_000 } = {}) {
       const metrics = createMetrics();
       const keys = { kind: 'local', key: await openSigningKey(join(folder, key)) } as const;
       const tokens = await createTokenVerifier({ keys, profile: PROFILE, clock, log, metrics });
@@ -66,7 +73,9 @@ export async function openTicketServers(): Promise<TicketServers> {
       let tickets: Tickets;
       if (redisUrl === undefined) tickets = createLoneTickets({ metrics, revocations });
       else {
-        const redis = await openRedisScripts({ url: redisUrl, log, metrics, what: 'tickets' });
+        const redis = await openRedisScripts({
+          ...{ url: redisUrl, log, metrics, what: 'tickets', answerMaxMs },
+        });
         stops.push(redis.stop);
         const max = ticketsMax === undefined ? {} : { ticketsMax };
         tickets = createSharedTickets({ metrics, revocations, redis, verify, ...max });

@@ -5,7 +5,7 @@ import type { Authority } from '../authority.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Account } from './account.ts';
 import { checkSizes, type Request } from './request.ts';
-import type { Registry, Route } from './routes.ts';
+import { type Registry, type Route, takesTicket } from './routes.ts';
 
 export interface ArriveOptions {
   readonly registry: Registry;
@@ -22,8 +22,9 @@ async function findClaims(
   nowMs: number,
 ): Promise<Claims | undefined> {
   if (route.grant === 'public' || route.grant === 'loopback') return undefined;
-  const takesTicket = route.grant !== 'subject' && route.ticket === true;
-  if (takesTicket && request.query.has('ticket')) return authority.redeemForStream(request, nowMs);
+  if (takesTicket(route) && request.query.has('ticket')) {
+    return authority.redeemForStream(request, nowMs);
+  }
   return authority.claimsOf(request, route.authorization);
 }
 
@@ -40,8 +41,15 @@ export async function arrive(
 ): Promise<Route | undefined> {
   const { path } = request;
   const isProbe = () => registry.routes.some((one) => one.isProbe && one.path === path);
-  const form = registry.peek(request.method, path)?.authorization;
-  limits.checkAddress(request.peer, () => isProbe() || authority.knows(request, clock(), form));
+  const isKnown = () => {
+    const asked = registry.peek(request.method, path);
+    const ways = {
+      authorization: asked?.authorization,
+      takesTicket: asked !== undefined && takesTicket(asked),
+    };
+    return authority.knows(request, clock(), ways);
+  };
+  limits.checkAddress(request.peer, () => isProbe() || isKnown());
   try {
     checkSizes(request);
     if (request.method === 'OPTIONS' && registry.methods(request.path) !== '') return undefined;

@@ -205,6 +205,8 @@ describe('an address at its limit', () => {
     ] as const) {
       expect(await upgradeStatus(text)).toBe(status);
     }
+    // A ticket is no excuse where none is taken.
+    expect((await ask(`/own?ticket=${await ticket}`)).status).toBe(429);
   });
 
   it('is not charged for requests with a verified token', async () => {

@@ -104,6 +104,11 @@ export interface DecidedRoute extends RouteCommon {
 
 export type Route = PublicRoute | LoopbackRoute | SubjectRoute | DecidedRoute;
 
+/** Whether a ticket may stand for a token. */
+export function takesTicket(route: Route): boolean {
+  return typeof route.grant === 'object' && 'ticket' in route && route.ticket === true;
+}
+
 export interface Registry {
   readonly routes: readonly Route[];
   /**

@@ -1,7 +1,14 @@
 // GET /openapi.json and /docs: both made from the routes themselves, so that they say what the server does.
 import { DECISION_HEADER } from '../http/problem.ts';
 import { reply } from '../http/reply.ts';
-import type { BytesBody, JsonBody, Parameter, PublicRoute, Route } from '../http/routes.ts';
+import {
+  type BytesBody,
+  type JsonBody,
+  type Parameter,
+  type PublicRoute,
+  type Route,
+  takesTicket,
+} from '../http/routes.ts';
 
 const PROBLEM = {
   description: 'application/problem+json with a stable code',
@@ -66,7 +73,6 @@ function operationOf(route: Route) {
     ]),
   );
   const open = route.grant === 'public' || route.grant === 'loopback';
-  const ticket = typeof route.grant === 'object' && route.ticket === true;
   const decided = typeof route.grant === 'object' ? { headers: DECISION_HEADERS } : {};
   return {
     summary: route.summary,
@@ -75,7 +81,7 @@ function operationOf(route: Route) {
       ...route.parameters.map(parameterOf),
     ],
     ...(route.body === undefined ? {} : { requestBody: bodyOf(route.body) }),
-    security: open ? [] : [{ bearer: [] }, ...(ticket ? [{ ticket: [] }] : [])],
+    security: open ? [] : [{ bearer: [] }, ...(takesTicket(route) ? [{ ticket: [] }] : [])],
     responses: { [status]: { description: route.summary, ...decided, content }, default: PROBLEM },
   };
 }
