@@ -19,20 +19,23 @@ export interface PutTicket {
   readonly sealed: string;
 }
 
-/** The epoch says which Redis it is: one that lost what it had has another. */
+/** The epoch says which Redis it is: one that lost what it had has another, or none yet. */
 export type Put =
   | { readonly kind: 'put'; readonly epoch: string }
+  /** Somebody else has put it there, or used it. */
+  | { readonly kind: 'there' }
   | { readonly kind: 'subject_full' }
   | { readonly kind: 'full' };
 
 export type Taken =
   | { readonly kind: 'taken'; readonly epoch: string; readonly sealed: string }
-  /** Used up, over, or bound to something else. */
+  /** Used up, or bound to something else. */
   | { readonly kind: 'refused' }
+  /** Never there, or over, or gone. */
   | { readonly kind: 'unknown'; readonly epoch: string };
 
 export interface RedisShelf {
-  /** @throws TailraceError `redis_unavailable`. */
+  /** Puts a ticket in, or binds it where it is there and fresh. @throws TailraceError `redis_unavailable`. */
   put(ticket: PutTicket, nowMs: number): Promise<Put>;
   /** Uses a ticket up, or binds it where a binding is given. @throws TailraceError `redis_unavailable`. */
   take(name: string, binding: string | undefined, nowMs: number): Promise<Taken>;
@@ -90,7 +93,8 @@ local endsKey = prefix .. 'ends:' .. subject
 local over = redis.call('ZRANGEBYSCORE', all, '-inf', now, 'LIMIT', 0, 100)
 if #over > 0 then redis.call('ZREM', all, unpack(over)) end
 local epoch = redis.call('GET', epochKey)
-if redis.call('EXISTS', record) == 1 then return {'put', epoch or '', redis.call('ZCARD', all)} end
+local state = redis.call('HGET', record, 'state')
+if state and (state ~= 'fresh' or binding == '') then return {'there', '', redis.call('ZCARD', all)} end
 if redis.call('ZCARD', endsKey) >= subjectMax then
   leave(subject, redis.call('ZRANGEBYSCORE', endsKey, '-inf', now))
 end
@@ -121,7 +125,8 @@ local fields = redis.call('HMGET', record,
   'state', 'binding', 'freshEnds', 'tokenEnds', 'sealed', 'subject')
 local state, binding, freshEnds, tokenEnds, sealed, subject = unpack(fields)
 if not state then return {'unknown', epoch} end
-local isFresh = state == 'fresh' and tonumber(freshEnds) > tonumber(now)
+local isFresh = state == 'fresh'
+if isFresh and tonumber(freshEnds) <= tonumber(now) then return {'unknown', epoch} end
 if wanted == '' then
   if not isFresh then return {'refused', epoch} end
   leave(subject, {name})

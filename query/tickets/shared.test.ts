@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/program.ts';
+import { startProxy } from '../../test/proxy.ts';
 import { startRedis, type TestRedis } from '../../test/redis.ts';
 import {
   openTicketServers,
@@ -42,6 +43,15 @@ async function onAdmin<T>(work: (admin: Redis) => Promise<T>): Promise<T> {
   } finally {
     admin.disconnect();
   }
+}
+
+/** Waits until a server says that Redis is away (1), or is not (0). */
+async function untilAway({ metrics }: TicketServer, is: 0 | 1): Promise<void> {
+  const line = `tailrace_tickets_away ${is}\n`;
+  await eventually(
+    () => metrics.exposition(),
+    (text) => text.includes(line),
+  );
 }
 
 /** Waits until tickets of one server are good at the other. */
@@ -168,6 +178,33 @@ describe('Redis', () => {
     await expect(other.openStream(stream, 'y')).rejects.toEqual(code('ticket_invalid'));
   });
 });
+
+it.each([
+  ['is still there', false],
+  ['is gone from there by then', true],
+])(
+  'a stream that was opened where Redis could not be reached is shared later; its unused record %s',
+  async (_, isGone) => {
+    const proxy = await startProxy(() => ({ path: redis.url }));
+    const cut = await servers.start(`redis://127.0.0.1:${proxy.port}`);
+    const [stream, twice] = [await cut.issue(ann), await cut.issue(ann)];
+    proxy.refuse();
+    await untilAway(cut, 1);
+    expect(await cut.openStream(stream, 'x')).toBe('ann');
+    // Where others reach Redis and its own server does not, both have it as fresh.
+    expect(await other.openSocket(twice)).toBe('ann');
+    expect(await cut.openSocket(twice)).toBe('ann');
+    servers.time.nowMs += TICKET_TTL_S * 1_000;
+    if (isGone) await onAdmin(async (admin) => admin.del(await admin.keys('*:ticket:*')));
+    proxy.accept();
+    await untilAway(cut, 0);
+    expect(await cut.openStream(stream, 'x')).toBe('ann');
+    expect(await other.openStream(stream, 'x')).toBe('ann');
+    await expect(other.openStream(stream, 'y')).rejects.toEqual(code('ticket_invalid'));
+    expect(await cut.openStream(stream, 'x')).toBe('ann');
+    await proxy.close();
+  },
+);
 
 it('a revocation counts at a server that gave none of the tickets', async () => {
   const [fresh, stream] = [await one.issue(ann), await one.issue(ann)];

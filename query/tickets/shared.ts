@@ -44,9 +44,9 @@ async function unlessAway<T>(work: Promise<T>): Promise<T | { readonly kind: 'aw
   }
 }
 
-/** Whether Redis never had a ticket that is known here, or has it no more because it lost all that it had. */
-function isLost(taking: Taking, ticket: Ticket): boolean {
-  return taking.kind === 'unknown' && ticket.share?.epoch !== taking.epoch;
+/** Whether Redis never had a ticket as it is known here, or has it no more because it lost all that it had. */
+function isLost(taking: Taking, { share }: Ticket): boolean {
+  return taking.kind === 'unknown' && (taking.epoch === '' || taking.epoch !== share?.epoch);
 }
 
 /** Makes the tickets of one of several servers. */
@@ -91,14 +91,14 @@ export function createSharedTickets(options: SharedOptions): Tickets {
     return claims;
   }
 
-  /** A stream's ticket that Redis has lost is there again for others. */
+  /** Has a ticket that was bound here bound in Redis, too; where that fails, when it is used next. */
   async function shareAgain(id: string, nowMs: number): Promise<void> {
     const ticket = own.get(id, nowMs);
     if (ticket?.share === undefined) return;
     const { sealed } = ticket.share;
     const outcome = await put(id, ticket, sealed, nowMs);
-    if (outcome.kind === 'put')
-      own.keep(id, { ...ticket, share: { sealed, epoch: outcome.epoch } });
+    const epoch = outcome.kind === 'put' ? outcome.epoch : undefined;
+    own.keep(id, { ...ticket, share: { sealed, epoch } });
   }
 
   return {
@@ -134,13 +134,14 @@ export function createSharedTickets(options: SharedOptions): Tickets {
     async redeemForStream(id, boundTo, nowMs) {
       if (!isTicket(id)) throw invalid();
       const binding = bindingOf(id, boundTo);
-      const mine = own.get(id, nowMs);
       const taking = await take(id, binding, nowMs);
       if (taking.kind === 'refused') throw invalid();
+      const mine = own.get(id, nowMs);
       if (taking.kind === 'taken' && mine === undefined) return adopt(id, binding, taking);
       if (taking.kind !== 'taken') requireMine(id, mine, taking);
       const claims = own.redeemForStream(id, binding, nowMs);
-      if (taking.kind === 'unknown') await shareAgain(id, nowMs);
+      const isBoundHereAlone = taking.kind === 'away' && mine?.state === 'fresh';
+      if (taking.kind === 'unknown' || isBoundHereAlone) await shareAgain(id, nowMs);
       return claims;
     },
   };
