@@ -1,4 +1,4 @@
-// Two query servers on one feed, a real Redis, behind one client.
+// Two query servers on one feed, a real Redis, behind one client: this one, or a browser's own EventSource.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openRedisStream } from '../lib/feed/redis-stream.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
+import { type BrowserOrigin, startBrowserOrigin } from '../test/browser-origin.ts';
 import { openTestDatabase, type TestDatabase } from '../test/database.ts';
 import { followTail } from '../test/followed-tail.ts';
 import { eventually } from '../test/program.ts';
@@ -19,6 +20,7 @@ const DAY = { start: '2026-01-02T00:00:00Z', end: '2026-01-03T00:00:00Z', points
 let redis: TestRedis;
 let database: TestDatabase;
 let keyFolder: string;
+let browser: BrowserOrigin;
 let one: TestQueryServer;
 let other: TestQueryServer;
 
@@ -26,10 +28,13 @@ async function startServer(): Promise<TestQueryServer> {
   const log = createLog('silent');
   const feed = await openRedisStream({ url: redis.url, log, metrics: createMetrics() });
   const { url: ticketRedisUrl } = redis;
-  return startTestQueryServer({ database: database.database, feed, keyFolder, ticketRedisUrl });
+  const corsOrigins = [browser.origin];
+  const own = { feed, keyFolder, ticketRedisUrl, corsOrigins };
+  return startTestQueryServer({ database: database.database, ...own });
 }
 
 beforeAll(async () => {
+  browser = await startBrowserOrigin();
   redis = await startRedis();
   database = await openTestDatabase();
   keyFolder = await mkdtemp(join(tmpdir(), 'tailrace-keys-'));
@@ -38,6 +43,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await browser?.stop();
   await other?.stop();
   await one?.stop();
   await database?.dispose();
@@ -64,6 +70,42 @@ it('opens at once behind one address that takes turns, though each server has on
   await one.write('rig-1', 'spp', [[T0 + 1, 1]]);
   await other.write('rig-1', 'spp', [[T0 + 2, 2]]);
   await until(() => view.points(id).length === 3);
+  await proxy.close();
+});
+
+it('EventSource goes on at the other one by the ticket of the first, without a gap', async () => {
+  await one.write('rig-1', 'wob', [[T0, 0]]);
+  let inFront = one;
+  const proxy = await startProxy(() => ({
+    ...{ host: '127.0.0.1', port: Number(new URL(inFront.url).port) },
+  }));
+  const url = `http://127.0.0.1:${proxy.port}`;
+  const page = await browser.run(`
+    const answer = await fetch('${url}/v1/tickets', {
+      method: 'POST',
+      headers: { authorization: 'Bearer ${await one.token()}' },
+    });
+    const { ticket } = await answer.json();
+    const query = new URLSearchParams({ ticket, series: 'rig-1/wob', ...${JSON.stringify(DAY)} });
+    const source = new EventSource('${url}/v1/tail?' + query);
+    for (const type of ['subscribed', 'snapshot', 'data']) {
+      source.addEventListener(type, ({ data }) => {
+        const { recovered, points = [] } = JSON.parse(data);
+        const said = [type, recovered, ...points.map(([, , value]) => value)];
+        document.body.append(said.join(':'), ' ');
+      });
+    }`);
+  const text = () => page.innerText('body');
+  await eventually(text, (said) => said.includes('snapshot'));
+  inFront = other;
+  proxy.refuse();
+  await other.write('rig-1', 'wob', [[T0 + 1, 1]]);
+  proxy.accept();
+  const said = await eventually(text, (all) => all.includes('data'));
+  expect(said.trim().split(/\s+/)).toEqual([
+    ...['subscribed:', 'snapshot:', 'subscribed:true', 'data::1'],
+  ]);
+  expect(browser.faults).toEqual([]);
   await proxy.close();
 });
 
