@@ -1,7 +1,7 @@
 // Connections to Redis, and scripts that run there for whoever can do without.
 import { Redis } from 'ioredis';
+import { within } from './deadline.ts';
 import { messageOf, TailraceError } from './errors.ts';
-import { within } from './feed/deadline.ts';
 import type { Part } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';

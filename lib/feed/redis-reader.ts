@@ -1,10 +1,10 @@
 // The one reader of a process: tells its followers what comes into the log, in order, and a gap wherever the order is
 // broken.
 import type { Redis } from 'ioredis';
+import { within } from '../deadline.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { pause } from '../pause.ts';
-import { within } from './deadline.ts';
 import type { FeedRecord, Position } from './feed.ts';
 import { waitForRecords } from './redis-log.ts';
 

@@ -1,6 +1,6 @@
 // Reading what is behind a position in the log again, for those who resume. Many come at once, as when a server was lost:
 // who waits while others are read for is read for together with all who wait, so that the log is read once for all of them.
-import { within } from './deadline.ts';
+import { within } from '../deadline.ts';
 import type { FeedRead, FeedRecord, Position } from './feed.ts';
 import type { RedisLog } from './redis-log.ts';
 

@@ -1,10 +1,10 @@
 // Appending to the log in Redis while that takes records, and telling at once where it does not: acknowledgements go on.
 // What was not taken is owed to the followers as a gap, which comes before any other record.
 import type { Redis } from 'ioredis';
+import { within } from '../deadline.ts';
 import { messageOf, TailraceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { pause } from '../pause.ts';
-import { within } from './deadline.ts';
 import type { FeedBody, GapAccount, Position } from './feed.ts';
 import { encodeBody, encodeWithin } from './record-codec.ts';
 import type { RedisLog } from './redis-log.ts';

@@ -1,5 +1,5 @@
 // Waiting for a peer that may never answer.
-import { TailraceError } from '../errors.ts';
+import { TailraceError } from './errors.ts';
 
 /**
  * What `work` gives; rejects where that takes longer than so many ms, after `onLate`. What comes of it then is heard by
