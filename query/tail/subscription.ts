@@ -199,7 +199,8 @@ class LiveSubscription implements Subscription {
 
   /** Where all is sent, what came in behind is next. */
   #goOn(): void {
-    if (!this.#isHeld && (this.#outbox?.bytes ?? 0) === 0) {
+    // An empty outbox stays where nothing is held: making one for each frame takes longer than the frame does.
+    if (this.#held !== undefined && !this.#isHeld && (this.#outbox?.bytes ?? 0) === 0) {
       this.#outbox = this.#held;
       this.#held = undefined;
     }
