@@ -14,6 +14,7 @@ import { openCatalogue } from '../store/catalogue.ts';
 import { insertDeadLetters } from '../store/dead-letters.ts';
 import { startRefresher } from '../store/refresher.ts';
 import { createWriter } from '../store/writer.ts';
+import { nowMs } from './clock.ts';
 
 export interface IngesterSettings {
   readonly databaseUrl: string;
@@ -111,7 +112,7 @@ async function main(settings: IngesterSettings): Promise<void> {
       handler: (message, acknowledge) =>
         ingester.handle(message, () => {
           acknowledge();
-          times.push(performance.timeOrigin + performance.now());
+          times.push(nowMs());
         }),
       bytesInFlightMax: config.INGEST_IN_FLIGHT_BYTES_MAX,
       metrics,

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nowMs } from './clock.ts';
 import { messageOf, type Workload } from './workload.ts';
 
 /** What the parent says. `prepare` is answered by `prepared`, `publish` by `published` after the last PUBACK. */
@@ -105,8 +106,8 @@ async function publish(
         await sleep(TICK_MS);
         continue;
       }
-      const nowMs = performance.timeOrigin + performance.now();
-      for (let message = sent; message < end; message++) sentMs.push(nowMs);
+      const atMs = nowMs();
+      for (let message = sent; message < end; message++) sentMs.push(atMs);
     }
     await write(connection, packets.slice(sent, end), inFlight);
     sent = end;

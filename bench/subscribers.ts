@@ -2,6 +2,7 @@
 // connections, on sockets that do no more than count frames.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { nowMs } from './clock.ts';
 import { frameOf, upgrade } from './raw-websocket.ts';
 
 /** What the parent says. `open` is answered by `opened`, and by `over` when the server has closed every one. */
@@ -23,11 +24,6 @@ const CONNECTING_MAX = 100;
 
 function say(answer: SubscribersAnswer): void {
   process.send?.(answer);
-}
-
-/** The finest clock that two processes of one machine have in common. */
-function nowMs(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 /** Opens one connection; resolves when it is subscribed. */

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FLUSH_LIMITS } from '../../ingest/flush-rule.ts';
 import type { BenchContext } from '../case.ts';
+import { nowMs } from '../clock.ts';
 import { type BareSubscriber, startBareSubscriber } from '../services/bare-subscriber.ts';
 import { type Ingester, startIngester } from '../services/ingester.ts';
 import { type Broker, startBroker } from '../services/mosquitto.ts';
@@ -107,7 +108,7 @@ export async function ingest(
   await path.publisher.prepare({ ...workload, tenant: TENANTS[route] }, ROOT);
   for (const ingester of ingesters) await ingester.begin();
   const before = await accountOf(ingesters);
-  const startMs = performance.timeOrigin + performance.now();
+  const startMs = nowMs();
   const [sentMs, lastMs] = await Promise.all([
     path.publisher.publish(messagesPerS),
     lastAcknowledgement(ingesters, workload.messages),

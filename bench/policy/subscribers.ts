@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { BenchCase, BenchContext } from '../case.ts';
+import { nowMs } from '../clock.ts';
 import type { BenchServer } from '../services/query-server.ts';
 import { type Subscribers, startSubscribers } from '../services/subscribers.ts';
 import type { Ground } from '../setup.ts';
@@ -23,10 +24,6 @@ interface Bench {
   readonly seriesId: number;
   readonly count: number;
   rounds: number;
-}
-
-function nowMs(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 /** Addresses of this machine, by turns. */

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createApp, loadEngine } from '../../query/http/engine.ts';
 import { listen } from '../../query/http/listen.ts';
-import { KINDS, nowMs, type Shape, seriesOf } from '../tail/load.ts';
+import { nowMs } from '../clock.ts';
+import { KINDS, type Shape, seriesOf } from '../tail/load.ts';
 
 export interface FanOut {
   readonly port: number;

@@ -67,8 +67,3 @@ export async function pace(
     await sleep(TICK_MS);
   }
 }
-
-/** The finest clock that two processes of one machine have in common: ms since 1970. */
-export function nowMs(): number {
-  return performance.timeOrigin + performance.now();
-}

@@ -1,78 +1,22 @@
 // The server of the tail cases, a process of its own, so that what it costs can be told from the rest: tailrace's query
-// server, or one of those that it is measured against. Records are appended to the feed in this process as the writer
-// does after COMMIT: what is measured is the fan-out, neither the broker nor the database.
-
-import { createRing, RING_LIMITS } from '../../lib/feed/ring.ts';
+// server, or one of those that it is measured against.
 import { letHeapGrow } from '../../lib/heap.ts';
 import { createLifecycle } from '../../lib/lifecycle.ts';
 import { createLog } from '../../lib/log.ts';
-import { createMetrics } from '../../lib/metrics.ts';
-import { openDatabase } from '../../sql/connection.ts';
-import { openCatalogue } from '../../store/catalogue.ts';
-import { type FanOut, startNaive, startPublish } from '../services/fan-out.ts';
-import { startBenchServer } from '../services/query-server.ts';
-import { nowMs, pace, type Shape, seriesOf, setOf } from './load.ts';
+import { startNaive, startPublish } from '../services/fan-out.ts';
+import { pace, setOf } from './load.ts';
 import type { ServerAnswer, ServerRequest, ServerSettings } from './messages.ts';
-
-/** Everybody is one subject here: no limit of a caller is met. */
-const LIMITS = {
-  LIMIT_SUBJECT_REQUESTS_PER_S: '1000000',
-  LIMIT_SUBJECT_BYTES_PER_S: '1000000000000',
-  LIMIT_SUBJECT_TAILS: '1000000',
-  LIMIT_TENANT_REQUESTS_PER_S: '1000000',
-  LIMIT_TENANT_BYTES_PER_S: '1000000000000',
-  LIMIT_TENANT_TAILS: '1000000',
-  LIMIT_ADDRESS_CONNECTIONS: '1000000',
-  LIMIT_ADDRESS_REQUESTS_PER_S: '1000000',
-};
-
-type Started = Omit<FanOut, 'publish'> & {
-  readonly token: string;
-  publish(kind: number): unknown;
-};
+import type { Started } from './tailrace-server.ts';
 
 const lifecycle = createLifecycle(createLog('warn'));
 
-async function startTailrace(settings: ServerSettings): Promise<Started> {
-  const { databaseUrl: url, embedded, seriesIds, shape } = settings;
-  const log = createLog(process.env.LOG_LEVEL ?? 'warn');
-  const metrics = createMetrics();
-  const database = lifecycle.add(await openDatabase({ url, embedded, log }));
-  const feed = lifecycle.add(createRing({ ...RING_LIMITS, metrics, log }));
-  const catalogue = await openCatalogue({ database, feed, metrics, log });
-  lifecycle.add({ name: 'catalogue', stop: () => catalogue.stop() });
-  const ground = {
-    database,
-    feed,
-    metrics,
-    catalogue,
-    versions: { database: null, timescaledb: null },
-  };
-  const note = () => undefined;
-  const context = { log, lifecycle, quick: false, databaseUrl: url, note };
-  const server = await startBenchServer(ground, context, undefined, LIMITS);
-  return {
-    port: Number(new URL(server.url).port),
-    token: server.token,
-    publish: (kind) => feed.append(recordOf(shape, seriesIds, kind)),
-  };
-}
-
-function recordOf(shape: Shape, ids: readonly number[], kind: number) {
-  const seriesIds = Int32Array.from(seriesOf(shape, kind), (index) => ids[index]!);
-  const rows = seriesIds.length;
-  return {
-    kind: 'readings',
-    seriesIds,
-    timesUs: new Float64Array(rows).fill(Math.round(nowMs() * 1_000)),
-    values: new Float64Array(rows).fill(1),
-    qualities: new Int16Array(rows),
-  } as const;
-}
-
 async function start(settings: ServerSettings): Promise<Started> {
   const { kind, shape, seriesIds } = settings;
-  if (kind === 'tailrace') return startTailrace(settings);
+  if (kind === 'tailrace') {
+    // What the others have no use for would take them a second to load.
+    const { startTailrace } = await import('./tailrace-server.ts');
+    return startTailrace(settings, lifecycle);
+  }
   if (kind === 'naive') return { token: '', ...(await startNaive(shape, seriesIds)) };
   const sets = Array.from({ length: shape.pattern === 'one' ? 1 : shape.subscribers }, (_, index) =>
     setOf(shape, index).map((at) => seriesIds[at]!),

@@ -2,9 +2,9 @@
 // frames. A few read theirs, for the time that points took. A client library would be what is measured.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { nowMs } from '../clock.ts';
 import { frameOf, upgrade } from '../raw-websocket.ts';
 import { createFrameReader } from './frame-reader.ts';
-import { nowMs } from './load.ts';
 import type { OpenTails, Received, SubscriberAnswer, SubscriberRequest } from './messages.ts';
 
 /** Connections that are being made at one time. */
