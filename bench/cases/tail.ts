@@ -28,7 +28,7 @@ const PARTLY_STALLED = {
   full: { pattern: 'one', subscribers: 2_000, readings: 20 },
 } as const satisfies Record<string, Shape>;
 const PARTLY_STALLED_RECORDS_PER_S = 50;
-const PARTLY_STALLED_SECONDS = { quick: 0.6, full: 5 } as const;
+const PARTLY_STALLED_SECONDS = { quick: 0.5, full: 5 } as const;
 const STALLED_SHARE = 0.01;
 /**
  * Frames that reach subscribers in one run, in quick ones what takes a core some 100 to 400 ms. A naive fan-out, which
